@@ -1,0 +1,75 @@
+"""Federated training of quantum and hybrid quantum-classical models.
+
+``import fedqml as fq`` gives the names below; each is imported when it is first used, so that
+the report and the command line need not wait for PyTorch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dataclasses import replace as replace
+
+    from fedqml import engines as engines
+    from fedqml.core.errors import InputError as InputError
+    from fedqml.core.transform import Strategy as Strategy
+    from fedqml.core.transform import Transform as Transform
+    from fedqml.core.transform import chain as chain
+    from fedqml.core.transform import stateless as stateless
+    from fedqml.core.updates import Context as Context
+    from fedqml.core.updates import Updates as Updates
+    from fedqml.data import partitions as partitions
+    from fedqml.data import sources as sources
+    from fedqml.data.dataset import Data as Data
+    from fedqml.data.losses import accuracy as accuracy
+    from fedqml.data.losses import cross_entropy as cross_entropy
+    from fedqml.data.task import Task as Task
+    from fedqml.experiments.python import History as History
+    from fedqml.experiments.python import run as run
+    from fedqml.federated import local as local
+    from fedqml.federated.aggregators.mean import mean as mean
+    from fedqml.federated.transforms.clip import clip as clip
+    from fedqml.quantum import ansatze as ansatze
+    from fedqml.quantum import devices as devices
+    from fedqml.quantum import encodings as encodings
+    from fedqml.quantum.circuit import Circuit as Circuit
+    from fedqml.quantum.layer import QuantumLayer as QuantumLayer
+
+_HOMES = {
+    "fedqml.core.errors": ("InputError",),
+    "fedqml.core.transform": ("Strategy", "Transform", "chain", "stateless"),
+    "fedqml.core.updates": ("Context", "Updates"),
+    "fedqml.data.dataset": ("Data",),
+    "fedqml.data.losses": ("accuracy", "cross_entropy"),
+    "fedqml.data.task": ("Task",),
+    "fedqml.experiments.python": ("History", "run"),
+    "fedqml.federated.aggregators.mean": ("mean",),
+    "fedqml.federated.transforms.clip": ("clip",),
+    "fedqml.quantum.circuit": ("Circuit",),
+    "fedqml.quantum.layer": ("QuantumLayer",),
+    "dataclasses": ("replace",),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+_PACKAGES = {
+    "ansatze": "fedqml.quantum.ansatze",
+    "devices": "fedqml.quantum.devices",
+    "encodings": "fedqml.quantum.encodings",
+    "engines": "fedqml.engines",
+    "local": "fedqml.federated.local",
+    "partitions": "fedqml.data.partitions",
+    "sources": "fedqml.data.sources",
+}
+
+__all__ = sorted([*_HOME, *_PACKAGES])
+
+
+def __getattr__(name: str) -> object:
+    if name in _PACKAGES:
+        return import_module(_PACKAGES[name])
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'fedqml' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

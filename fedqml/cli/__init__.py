@@ -1,0 +1,1 @@
+"""The command `fedqml`: a file for each of its commands."""

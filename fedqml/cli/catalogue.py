@@ -1,0 +1,82 @@
+"""``fedqml list``: what has been run, and what can be named in an experiment."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from fedqml.cli.show import line
+from fedqml.core.errors import InputError
+from fedqml.core.resolve import nearest
+
+_KINDS = {
+    "sources": ("fedqml.data.sources",),
+    "partitions": ("fedqml.data.partitions",),
+    "models": ("fedqml.models",),
+    "local": ("fedqml.federated.local",),
+    "aggregators": ("fedqml.federated.aggregators",),
+    "transforms": ("fedqml.federated.transforms",),
+    "engines": ("fedqml.engines",),
+    "encodings": ("fedqml.quantum.encodings",),
+    "ansatze": ("fedqml.quantum.ansatze",),
+    "devices": ("fedqml.quantum.devices",),
+}
+
+
+def add(commands: Any) -> None:
+    """Add the command's arguments."""
+    parser = commands.add_parser(
+        "list",
+        help="list runs, shipped experiments, or plug-ins",
+        description="List the runs in a results folder; or, with a KIND, what can be named in an "
+        f"experiment file: experiments, {', '.join(_KINDS)}.",
+    )
+    parser.add_argument("kind", nargs="?", default="runs", metavar="KIND")
+    parser.add_argument("--results", default="results", metavar="DIR", help="default: results")
+    parser.set_defaults(execute=execute)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Print a line for each."""
+    if options.kind == "runs":
+        _runs(Path(options.results))
+    elif options.kind == "experiments":
+        _experiments()
+    elif options.kind in _KINDS:
+        _plugins(_KINDS[options.kind])
+    else:
+        known = ["runs", "experiments", *_KINDS]
+        raise InputError(
+            f"There is no kind `{options.kind}`.{nearest(options.kind, known)} "
+            f"Allowed: {', '.join(known)}."
+        )
+    return 0
+
+
+def _experiments() -> None:
+    import tomllib
+
+    from fedqml.experiments.config import library
+
+    for name, path in library().items():
+        title = tomllib.loads(path.read_text(encoding="utf-8")).get("title", "")
+        print(f"{name:20} {title}")
+
+
+def _plugins(packages: tuple[str, ...]) -> None:
+    import inspect
+
+    from fedqml.core.resolve import catalogue
+
+    for name, factory in catalogue(packages).items():
+        first = (inspect.getdoc(factory) or "").partition("\n")[0]
+        print(f"{name}{inspect.signature(factory)}\n    {first}")
+
+
+def _runs(folder: Path) -> None:
+    from fedqml.report.read import read_results
+
+    results = read_results(folder)
+    for run in sorted(results.runs, key=lambda run: (run.name, run.arm, run.seed)):
+        print(line(run))
+    for name, reason in results.unreadable:
+        print(f"{name}  cannot be read: {reason}")

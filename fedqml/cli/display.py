@@ -1,0 +1,195 @@
+"""What a person or a log sees of a run: a progress bar, plain lines, JSON lines, or nothing."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from fedqml.experiments.config import Experiment
+    from fedqml.experiments.rounds import Federation
+    from fedqml.experiments.run import Outcome
+
+Watch = Callable[[dict[str, Any]], None]
+
+
+class Display(Protocol):
+    """What a way of showing runs must offer."""
+
+    def running(self, experiments: "list[Experiment]", results: Path) -> Any:
+        """Return the context in which all experiments run."""
+
+    def watch(self, experiment: "Experiment") -> Watch:
+        """Return what is called with each new round of an experiment."""
+
+    def ended(self, experiment: "Experiment", outcome: "Outcome") -> None:
+        """Show that an experiment is done."""
+
+    def busy(self, experiment: "Experiment") -> None:
+        """Show that another process runs an experiment."""
+
+    def stopped(self) -> None:
+        """Show that the user stopped the run."""
+
+    def planned(self, experiment: "Experiment", federation: "Federation", done: bool) -> None:
+        """Show an experiment that would run."""
+
+
+def display(quiet: bool, as_json: bool) -> Display:
+    """Return the display that the user asked for."""
+    if as_json:
+        return JsonLines()
+    return Text(quiet)
+
+
+class Text:
+    """For people: a progress bar on a terminal, a line for each run elsewhere."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._console = Console(quiet=quiet, highlight=False, soft_wrap=True)
+        self._warnings = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bar: Progress | None = None
+        self._done: dict[str, int] = {}
+        self._results = Path()
+
+    @contextmanager
+    def running(self, experiments: "list[Experiment]", results: Path) -> Iterator[None]:
+        """Show a bar over all rounds of all runs, and at the end where the results are."""
+        self._results = results
+        total = sum(experiment.run.rounds for experiment in experiments)
+        self._console.print(
+            f"[bold]{_safe(experiments[0].title)}[/bold]: {len(experiments)} runs, {total} rounds"
+        )
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[measures]}"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self._console, transient=True) as bar:
+            bar.disable = not self._console.is_terminal
+            self._bar = bar
+            self._task = bar.add_task("", total=total, measures="")
+            self._before = 0
+            yield
+        self._console.print(
+            f"Results are in {_safe(results)}. To see them: fedqml report {_safe(results)}"
+        )
+
+    def watch(self, experiment: "Experiment") -> Watch:
+        """Move the bar."""
+
+        def show(row: dict[str, Any]) -> None:
+            if self._bar is not None:
+                self._bar.update(
+                    self._task,
+                    completed=self._before + row["round"],
+                    description=_safe(f"{experiment.arm}, seed {experiment.seed}"),
+                    measures=f"round {row['round']}/{experiment.run.rounds}  {_measures(row)}",
+                )
+
+        return show
+
+    def ended(self, experiment: "Experiment", outcome: "Outcome") -> None:
+        """Print a line on the run, and its warnings on the error output."""
+        self._advance(experiment)
+        for warning in outcome.warnings:
+            self._warnings.print(_safe(f"Warning: {self._name(experiment)}: {warning}"))
+        how = "done before" if outcome.done_before else f"{outcome.summary['seconds']:.1f} s"
+        if outcome.resumed:
+            how += f", resumed after round {outcome.resumed}"
+        self._console.print(
+            _safe(f"  {self._name(experiment)}  {how}  {self._results / experiment.id}")
+        )
+
+    def busy(self, experiment: "Experiment") -> None:
+        """Say that another process has the run."""
+        self._advance(experiment)
+        self._warnings.print(
+            _safe(f"  {self._name(experiment)}  is being run by another process; left to it")
+        )
+
+    def stopped(self) -> None:
+        """Say that nothing is lost."""
+        self._warnings.print("Stopped. The rounds done are saved; the same command goes on.")
+
+    def planned(self, experiment: "Experiment", federation: "Federation", done: bool) -> None:
+        """Print a line on a run that would be made."""
+        self._console.print(
+            _safe(
+                f"  {experiment.id}  {self._name(experiment)}  {federation.clients} clients, "
+                f"{federation.clients_per_round} a round, {federation.rounds} rounds, "
+                f"{federation.objective.packing.size} weights" + ("  (finished)" if done else "")
+            )
+        )
+
+    def _name(self, experiment: "Experiment") -> str:
+        return f"{experiment.arm}, seed {experiment.seed}"
+
+    def _advance(self, experiment: "Experiment") -> None:
+        self._before += experiment.run.rounds
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._before)
+
+
+class JsonLines:
+    """For logs and scripts: an object a line on standard output."""
+
+    @contextmanager
+    def running(self, experiments: "list[Experiment]", results: Path) -> Iterator[None]:
+        """Print what will run."""
+        self._print("started", runs=[e.id for e in experiments], results=str(results))
+        yield
+        self._print("ended")
+
+    def watch(self, experiment: "Experiment") -> Watch:
+        """Print each round."""
+        return lambda row: self._of("round", experiment, **row)
+
+    def ended(self, experiment: "Experiment", outcome: "Outcome") -> None:
+        """Print the summary."""
+        self._of(
+            "finished",
+            experiment,
+            done_before=outcome.done_before,
+            resumed=outcome.resumed,
+            warnings=list(outcome.warnings),
+            **outcome.summary,
+        )
+
+    def busy(self, experiment: "Experiment") -> None:
+        """Print that another process has the run."""
+        self._of("busy", experiment)
+
+    def stopped(self) -> None:
+        """Print that the user stopped the run."""
+        self._print("stopped")
+
+    def planned(self, experiment: "Experiment", federation: "Federation", done: bool) -> None:
+        """Print a run that would be made, with its settings."""
+        self._of("planned", experiment, finished=done, config=experiment.config)
+
+    def _of(self, event: str, experiment: "Experiment", **fields: Any) -> None:
+        self._print(event, id=experiment.id, arm=experiment.arm, seed=experiment.seed, **fields)
+
+    def _print(self, event: str, **fields: Any) -> None:
+        # Flushed, so that a log can be followed while the run goes on.
+        print(json.dumps({"event": event, **fields}), flush=True, file=sys.stdout)
+
+
+def _measures(row: dict[str, Any]) -> str:
+    names = [("train_loss", "train"), ("test_loss", "test"), ("test_accuracy", "accuracy")]
+    return "  ".join(f"{short} {row[n]:.4f}" for n, short in names if row.get(n) is not None)
+
+
+def _safe(text: object) -> str:
+    """Return a text in which rich finds no markup of its own."""
+    from rich.markup import escape
+
+    return escape(str(text))

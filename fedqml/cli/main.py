@@ -1,0 +1,49 @@
+"""The command line: finds the command, and turns a user's mistake into a sentence.
+
+Exit codes: 0 done, 1 a bug, 2 something the user can mend, 3 another process has the run,
+130 stopped by the user (the rounds done are saved).
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from fedqml.cli import catalogue, doctor, new, report, run, show
+from fedqml.core.errors import InputError
+
+_COMMANDS = (run, report, catalogue, show, new, doctor)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    top = argparse.ArgumentParser(
+        prog="fedqml",
+        description="Federated training of quantum and hybrid quantum-classical models.",
+        epilog="exit codes: 0 done, 2 a mistake in the input, 3 the run is busy elsewhere, "
+        "130 stopped (the rounds done are saved)",
+    )
+    top.add_argument("--version", action="version", version=f"fedqml {version('fedqml')}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        command.add(commands)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return the exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        return options.execute(options)
+    except InputError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader (head, less) has gone; Python would complain again while shutting down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

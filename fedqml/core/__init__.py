@@ -1,0 +1,1 @@
+"""Vectors, types, random streams and the registry that everything else stands on."""

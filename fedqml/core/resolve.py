@@ -1,0 +1,207 @@
+"""From a name in an experiment file to the function behind it, checked against its signature.
+
+The file system is the registry: ``use = "krum"`` means the function ``krum`` in the file
+``krum.py`` of the folder that holds this kind of thing; ``"package.module:function"`` is the
+user's own. The function's signature is the schema of its settings.
+"""
+
+import importlib
+import inspect
+import math
+import pkgutil
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from fedqml.core.errors import InputError
+
+
+def catalogue(packages: Iterable[str]) -> dict[str, Callable[..., Any]]:
+    """Return the factories in the given packages, by name: a file each, named as its function.
+
+    Example:
+        >>> sorted(catalogue(["fedqml.engines"]))
+        ['sequential', 'vectorised']
+    """
+    found: dict[str, Callable[..., Any]] = {}
+    for package in packages:
+        for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+            imported = importlib.import_module(f"{package}.{module.name}")
+            factory = getattr(imported, module.name, None)
+            if inspect.isfunction(factory):
+                found[module.name] = factory
+    return found
+
+
+def find(use: object, packages: Iterable[str], where: str) -> Callable[..., Any]:
+    """Return the factory that ``use`` names.
+
+    Args:
+        use: a name from the catalogue, or ``"package.module:function"``.
+        packages: where this kind of thing lives.
+        where: the place in the experiment, for the error.
+
+    Raises:
+        InputError: if there is none, with the nearest right name.
+
+    Example:
+        >>> find("sequentail", ["fedqml.engines"], "engine")
+        Traceback (most recent call last):
+        ...
+        fedqml.core.errors.InputError: engine.use: there is no `sequentail`. Did you mean \
+`sequential`? Allowed: sequential, vectorised, or your own as "package.module:function".
+    """
+    if not isinstance(use, str):
+        raise InputError(f"{where}.use must be a name, but it is {use!r}.")
+    if ":" in use:
+        return _own(use, where)
+    known = catalogue(packages)
+    if use not in known:
+        raise InputError(
+            f"{where}.use: there is no `{use}`.{nearest(use, known)} "
+            f'Allowed: {", ".join(sorted(known))}, or your own as "package.module:function".'
+        )
+    return known[use]
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return " Did you mean `...`?" for the nearest known word, or nothing."""
+    close = get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f" Did you mean `{close[0]}`?" if close else ""
+
+
+def settings(
+    factory: Callable[..., Any], given: Mapping[str, Any], where: str, supplied: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Check settings against a factory's signature and return them whole, defaults included.
+
+    Args:
+        factory: the function that they are for.
+        given: the settings as read from the experiment.
+        where: their place in the experiment, for errors.
+        supplied: parameters that the caller fills in; they are no settings.
+
+    Raises:
+        InputError: for an unknown key, a missing one, or a value of the wrong type.
+
+    Example:
+        >>> def iid(clients: int, fair: bool = True): ...
+        >>> settings(iid, {"clients": 3}, "partition")
+        {'clients': 3, 'fair': True}
+        >>> settings(iid, {"clients": "3"}, "partition")
+        Traceback (most recent call last):
+        ...
+        fedqml.core.errors.InputError: partition.clients must be a whole number, but it is '3'.
+    """
+    hints = typing.get_type_hints(factory)
+    parameters = {
+        name: p for name, p in inspect.signature(factory).parameters.items() if name not in supplied
+    }
+    for key in given:
+        if key not in parameters:
+            allowed = ", ".join(parameters) or "no settings"
+            raise InputError(
+                f"{where}.{key}: unknown key.{nearest(key, parameters)} Allowed: {allowed}."
+            )
+    whole = {}
+    for name, parameter in parameters.items():
+        if name in given:
+            annotation = hints.get(name, Any)
+            value = given[name]
+            if not _conforms(value, annotation):
+                raise InputError(
+                    f"{where}.{name} must be {_describe(annotation)}, but it is {value!r}."
+                )
+            # 1 and 1.0 are the same setting and must give the same id.
+            whole[name] = float(value) if annotation is float else value
+        elif parameter.default is inspect.Parameter.empty:
+            raise InputError(f"{where}.{name} is missing; it must be {_describe(hints[name])}.")
+        else:
+            whole[name] = parameter.default
+    return whole
+
+
+def call(
+    factory: Callable[..., Any], values: Mapping[str, Any], where: str, base: Path | None = None
+) -> Any:
+    """Call a factory with checked settings, saying where they stand if it refuses them.
+
+    Args:
+        factory: the function to call.
+        values: its arguments.
+        where: their place in the experiment.
+        base: the folder that relative paths (parameters annotated ``Path``) start from.
+
+    Raises:
+        InputError: whatever the factory refuses, with ``where`` before it.
+    """
+    hints = typing.get_type_hints(factory)
+    arguments = {
+        name: (base or Path()) / value if hints.get(name) is Path else value
+        for name, value in values.items()
+    }
+    try:
+        return factory(**arguments)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def _own(use: str, where: str) -> Callable[..., Any]:
+    module, _, name = use.partition(":")
+    try:
+        factory = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(
+            f"{where}.use: `{use}` cannot be imported ({error}). It must be "
+            '"package.module:function", importable from the folder where fedqml is run.'
+        ) from error
+    if not callable(factory):
+        raise InputError(f"{where}.use: `{use}` is no function.")
+    return factory
+
+
+_WORDS = {
+    int: "a whole number",
+    float: "a finite number",
+    bool: "true or false",
+    str: "a text",
+    Path: "a path",
+}
+
+
+def _conforms(value: Any, annotation: Any) -> bool:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if annotation is Any:
+        return True
+    if origin is typing.Literal:
+        return value in arguments
+    if origin in (typing.Union, types.UnionType):
+        return any(_conforms(value, option) for option in arguments)
+    if origin is list:
+        return isinstance(value, list) and all(_conforms(v, arguments[0]) for v in value)
+    if annotation is None or annotation is type(None):
+        return value is None
+    if annotation is bool:
+        return isinstance(value, bool)
+    if annotation is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if annotation is float:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and math.isfinite(value)
+    if annotation is Path:
+        return isinstance(value, str)
+    return isinstance(value, annotation)
+
+
+def _describe(annotation: Any) -> str:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Literal:
+        return "one of " + ", ".join(repr(a) for a in arguments)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_describe(a) for a in arguments if a is not type(None))
+    if origin is list:
+        return f"a list, each entry {_describe(arguments[0])}"
+    return _WORDS.get(annotation, getattr(annotation, "__name__", str(annotation)))

@@ -1,0 +1,96 @@
+"""The one composable type: a rule from updates to updates."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from jaxtyping import Float
+from torch import Tensor
+
+from fedqml.core.updates import Context, State, Updates
+
+
+@dataclass(frozen=True)
+class Transform:
+    """A rule from updates to updates: clipping, noise, aggregation, a server's optimiser.
+
+    Attributes:
+        init: from the weights ``(d,)`` to the rule's first state. On the client side the state
+            is a single client's; an engine stacks it, so there every tensor has the clients
+            as its leading axis.
+        apply: from updates, state and context to updates and the next state. On the client
+            side it must act row by row: applied to a stack it gives the stack of what it
+            gives for each row alone.
+    """
+
+    init: Callable[[Float[Tensor, " d"]], State]
+    apply: Callable[[Updates, State, Context], tuple[Updates, State]]
+
+
+def stateless(function: Callable[[Updates, Context], Updates]) -> Transform:
+    """Make a transform of a function that remembers nothing.
+
+    Example:
+        >>> import torch
+        >>> from dataclasses import replace
+        >>> half = stateless(lambda u, context: replace(u, delta=u.delta / 2))
+        >>> updates = Updates(torch.tensor([0]), torch.ones(1, 2), torch.ones(1), {})
+        >>> context = Context(1, torch.tensor([0]), torch.zeros(1, 2), seed=0)
+        >>> half.apply(updates, {}, context)[0].delta
+        tensor([[0.5000, 0.5000]])
+    """
+
+    def apply(updates: Updates, state: State, context: Context) -> tuple[Updates, State]:
+        return function(updates, context), state
+
+    return Transform(lambda params: {}, apply)
+
+
+def chain(*transforms: Transform) -> Transform:
+    """Return the transform that applies the given ones in order; of none, the identity.
+
+    The state of the i-th is kept under names that begin with ``i/``.
+
+    Source: the idea of optax.chain (DeepMind, 2020).
+    """
+    if len(transforms) == 1:
+        return transforms[0]
+
+    def init(params: Tensor) -> State:
+        return {
+            f"{i}/{name}": value
+            for i, transform in enumerate(transforms)
+            for name, value in transform.init(params).items()
+        }
+
+    def apply(updates: Updates, state: State, context: Context) -> tuple[Updates, State]:
+        after: State = {}
+        for i, transform in enumerate(transforms):
+            updates, inner = transform.apply(updates, select(state, f"{i}/"), context)
+            after |= prefixed(inner, f"{i}/")
+        return updates, after
+
+    return Transform(init, apply)
+
+
+def select(state: State, prefix: str) -> State:
+    """Return the part of a state whose names begin with ``prefix``, without it."""
+    return {name[len(prefix) :]: v for name, v in state.items() if name.startswith(prefix)}
+
+
+def prefixed(state: State, prefix: str) -> State:
+    """Return a state with ``prefix`` before every name."""
+    return {prefix + name: value for name, value in state.items()}
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """Who does what to the updates; the field ``client`` is the trust boundary.
+
+    Attributes:
+        server: applied to the cohort's updates where they are collected; it must leave one
+            row, the step of the global model.
+        client: applied on the device before anything leaves it; acts row by row.
+    """
+
+    server: Transform
+    client: Transform = field(default_factory=chain)

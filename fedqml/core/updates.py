@@ -1,0 +1,105 @@
+"""What crosses the wire, and what a rule may know when it handles it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from fedqml.core.random import stream
+
+State = dict[str, Tensor]
+"""Whatever a rule remembers between rounds: named tensors, so that all of it can be saved."""
+
+
+def _nobody() -> Tensor:
+    return torch.zeros(0, dtype=torch.int64)
+
+
+@dataclass(frozen=True)
+class Updates:
+    """The updates of a cohort: row i is what client ``clients[i]`` sends.
+
+    Attributes:
+        clients: the clients' numbers, in rising order as engines deliver them.
+        delta: trained minus received weights, a row for each client; an aggregator leaves
+            one row, a gossip step one for each client of the federation.
+        weight: what the clients' rows count for, by default their numbers of examples.
+        metrics: a value for each client, for example ``train_loss``.
+        refused: the clients whose rows were left out.
+    """
+
+    clients: Int[Tensor, " k"]
+    delta: Float[Tensor, "rows d"]
+    weight: Float[Tensor, " k"]
+    metrics: Mapping[str, Float[Tensor, " k"]]
+    refused: Int[Tensor, " r"] = field(default_factory=_nobody)
+
+    def keep(self, rows: Bool[Tensor, " k"]) -> "Updates":
+        """Return the updates of the chosen rows; the clients of the others count as refused.
+
+        Example:
+            >>> u = Updates(torch.tensor([3, 7]), torch.eye(2), torch.ones(2), {})
+            >>> u.keep(torch.tensor([True, False])).refused
+            tensor([7])
+        """
+        return Updates(
+            self.clients[rows],
+            self.delta[rows],
+            self.weight[rows],
+            {name: values[rows] for name, values in self.metrics.items()},
+            torch.cat([self.refused, self.clients[~rows]]),
+        )
+
+    def sorted(self) -> "Updates":
+        """Return the rows in rising order of client.
+
+        Sums of floating-point numbers depend on their order; that of arrival must not matter.
+        """
+        order = torch.argsort(self.clients)
+        return Updates(
+            self.clients[order],
+            self.delta[order],
+            self.weight[order],
+            {name: values[order] for name, values in self.metrics.items()},
+            self.refused,
+        )
+
+
+def concatenate(parts: list[Updates]) -> Updates:
+    """Return the rows of all parts, part after part."""
+    return Updates(
+        torch.cat([p.clients for p in parts]),
+        torch.cat([p.delta for p in parts]),
+        torch.cat([p.weight for p in parts]),
+        {name: torch.cat([p.metrics[name] for p in parts]) for name in parts[0].metrics},
+        torch.cat([p.refused for p in parts]),
+    )
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a rule may know of the round it works in.
+
+    Attributes:
+        round: the round's number, from 1.
+        cohort: the clients drawn for this round, in rising order.
+        params: the weights before the round: one row, or one a client where models differ.
+        seed: the run's seed; rules draw from ``rng`` instead of using it.
+    """
+
+    round: int
+    cohort: Int[Tensor, " k"]
+    params: Float[Tensor, "m d"]
+    seed: int
+
+    def rng(self, name: str, client: int = -1) -> np.random.Generator:
+        """Return this round's random stream for a purpose, or for a client's own.
+
+        Args:
+            name: the purpose, unique among the rules of a run.
+            client: the client whose stream it is; the server's if left out.
+        """
+        return stream(self.seed, name, self.round, client)

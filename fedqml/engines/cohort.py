@@ -1,0 +1,93 @@
+"""What every engine in one process does with a cohort; they differ in how rows are trained."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from fedqml.core.transform import Transform
+from fedqml.core.updates import Context, State, Updates, concatenate
+from fedqml.data.batches import BatchPlan, batch_plan
+from fedqml.data.task import Objective
+from fedqml.federated.training import Local
+
+Train = Callable[[Context, State], tuple[Updates, State]]
+"""Train a round's cohort: context and clients' states to updates and clients' states."""
+Engine = Callable[[Objective, Local, Transform], Train]
+"""Make ``Train`` of the objective, the local rule and the client's side of the strategy."""
+TrainRows = Callable[
+    [Objective, Local, Float[Tensor, "k d"], State, list[BatchPlan]],
+    tuple[Float[Tensor, "k d"], State, Float[Tensor, " k"]],
+]
+"""Train k clients from their weights, stacked states and plans; returns weights, states, losses."""
+
+
+def cohort_engine(train_rows: TrainRows, at_once: int) -> Engine:
+    """Make an engine of a way to train a few clients at once.
+
+    Args:
+        train_rows: trains k clients.
+        at_once: the largest k that it is given; larger cohorts come in chunks, so memory for
+            training is bounded whatever the cohort.
+    """
+
+    def engine(objective: Objective, local: Local, transform: Transform) -> Train:
+        fresh = {"local": local.init(objective.first), "client": transform.init(objective.first)}
+        kept = ["local", "client"] if local.keep_state else ["client"]
+
+        def train(context: Context, state: State) -> tuple[Updates, State]:
+            parts = []
+            after = dict(state)
+            cohort = context.cohort.tolist()
+            for start in range(0, len(cohort), at_once):
+                clients = cohort[start : start + at_once]
+                rows = {part: _gather(state, clients, part, fresh[part]) for part in fresh}
+                received = _received(context, clients)
+                plans = [_plan(objective, local, context, client) for client in clients]
+                trained, rows["local"], loss = train_rows(
+                    objective, local, received, rows["local"], plans
+                )
+                updates = Updates(
+                    torch.tensor(clients),
+                    trained - received,
+                    torch.tensor([len(objective.data.clients[c]) for c in clients]).to(trained),
+                    {"train_loss": loss},
+                )
+                # The trust boundary: what the engine hands on has passed the client's side.
+                updates, rows["client"] = transform.apply(updates, rows["client"], context)
+                parts.append(updates)
+                for part in kept:
+                    after |= _scatter(rows[part], clients, part)
+            return concatenate(parts), after
+
+        return train
+
+    return engine
+
+
+def _received(context: Context, clients: list[int]) -> Float[Tensor, "k d"]:
+    if len(context.params) == 1:
+        return context.params.expand(len(clients), -1)
+    return context.params[clients]
+
+
+def _plan(objective: Objective, local: Local, context: Context, client: int) -> BatchPlan:
+    rng = context.rng("batches", client)
+    return batch_plan(objective.data.clients[client], local.batch_size, local.epochs, rng)
+
+
+def _gather(state: State, clients: list[int], part: str, fresh: State) -> State:
+    """Stack the named clients' states; a client that was never drawn has a fresh one."""
+    return {
+        name: torch.stack([state.get(f"{client}/{part}/{name}", value) for client in clients])
+        for name, value in fresh.items()
+    }
+
+
+def _scatter(rows: State, clients: list[int], part: str) -> State:
+    return {
+        f"{client}/{part}/{name}": values[i]
+        for name, values in rows.items()
+        for i, client in enumerate(clients)
+    }

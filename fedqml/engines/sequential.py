@@ -1,0 +1,38 @@
+"""Client after client: the readable loop, for any model."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from fedqml.core.updates import State
+from fedqml.data.batches import BatchPlan
+from fedqml.data.task import Objective
+from fedqml.engines.cohort import Engine, cohort_engine
+from fedqml.federated.training import Local
+
+
+def sequential() -> Engine:
+    """Return the engine that trains one client after another.
+
+    It serves every model, also those that ``torch.vmap`` cannot map, and it is what the other
+    engines are held against.
+    """
+    return cohort_engine(_train_one, at_once=1)
+
+
+def _train_one(
+    objective: Objective,
+    local: Local,
+    received: Float[Tensor, "1 d"],
+    state: State,
+    plans: list[BatchPlan],
+) -> tuple[Float[Tensor, "1 d"], State, Float[Tensor, " 1"]]:
+    own = {name: value[0] for name, value in state.items()}
+    # A model may draw from PyTorch's global generator in its own code: give it the client's
+    # stream, and leave the caller's as it was.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(plans[0].key[0, 0]))
+        params, own, loss = local.run(
+            objective.batch_loss, received[0], own, plans[0], ragged=False
+        )
+    return params[None], {name: value[None] for name, value in own.items()}, loss[None]

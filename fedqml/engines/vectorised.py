@@ -1,0 +1,68 @@
+"""All clients of a cohort as one batch."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, vmap
+
+from fedqml.core.errors import InputError, require
+from fedqml.core.transform import Transform
+from fedqml.core.updates import State
+from fedqml.data.batches import BatchPlan, stack
+from fedqml.data.task import Objective
+from fedqml.engines.cohort import Engine, Train, cohort_engine
+from fedqml.federated.training import Local
+
+
+def vectorised(at_once: int = 64) -> Engine:
+    """Return the engine that trains a cohort's clients together, mapped by ``torch.vmap``.
+
+    It gives the updates of ``sequential`` up to the order in which floating-point sums are
+    taken. Clients of unequal size are padded with examples that count for nothing.
+
+    Args:
+        at_once: how many clients are trained together; a larger cohort comes in chunks.
+
+    Raises:
+        InputError: if ``at_once`` is less than 1, or the model cannot be mapped over clients.
+    """
+    require(at_once >= 1, "at_once", at_once, "be at least 1")
+    of_cohort = cohort_engine(_train_together, at_once)
+
+    def engine(objective: Objective, local: Local, client: Transform) -> Train:
+        _try_map(objective)
+        return of_cohort(objective, local, client)
+
+    return engine
+
+
+def _train_together(
+    objective: Objective,
+    local: Local,
+    received: Float[Tensor, "k d"],
+    state: State,
+    plans: list[BatchPlan],
+) -> tuple[Float[Tensor, "k d"], State, Float[Tensor, " k"]]:
+    plan = stack(plans)
+    ragged = not bool(plan.mask.any(-1).all())
+
+    def run(params: Tensor, own: State, steps: BatchPlan) -> tuple[Tensor, State, Tensor]:
+        return local.run(objective.batch_loss, params, own, steps, ragged)
+
+    return vmap(run)(received, state, plan)
+
+
+def _try_map(objective: Objective) -> None:
+    """Map the model over two clients, so that one that cannot be is refused before training."""
+    x = objective.data.data.x[:1]
+
+    def outputs(params: Tensor, key: Tensor) -> Tensor:
+        return objective.outputs(params, x, key)
+
+    try:
+        with torch.no_grad():
+            vmap(outputs)(objective.first.expand(2, -1), torch.zeros(2, dtype=torch.int64))
+    except RuntimeError as error:
+        raise InputError(
+            "The model cannot be trained for several clients at once; the engine `sequential` "
+            f"can train it. PyTorch says: {error}"
+        ) from error

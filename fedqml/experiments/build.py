@@ -1,0 +1,75 @@
+"""From a checked experiment to the objects that run it."""
+
+import inspect
+import json
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from fedqml.core.resolve import call, find
+from fedqml.core.transform import Strategy, Transform, chain
+from fedqml.data.dataset import Data
+from fedqml.data.losses import cross_entropy
+from fedqml.data.task import Task
+from fedqml.experiments.config import PLUGINS, SUPPLIED, Experiment
+from fedqml.experiments.rounds import Federation, federation
+
+Build = Callable[[Experiment], Federation]
+
+
+def builder() -> Build:
+    """Return a function that builds experiments, reading each data source only once.
+
+    The function raises InputError for whatever cannot be used: a missing file, data with NaN,
+    fewer rows than clients, a model that does not fit.
+    """
+    sources: dict[str, Data] = {}
+
+    def build(experiment: Experiment) -> Federation:
+        config = experiment.config
+        key = json.dumps([str(experiment.base.resolve()), config["data"]])
+        if key not in sources:
+            sources[key] = _make(experiment, "data", config["data"])
+        data = sources[key]
+        partition = _make(experiment, "partition", config["partition"])
+        task = Task(
+            _model(experiment, data),
+            cross_entropy,
+            data.split(partition, experiment.seed),
+            dtype=getattr(torch, experiment.run.dtype),
+        )
+        return federation(
+            task,
+            _make(experiment, "local", config["local"]),
+            Strategy(_side(experiment, "server"), _side(experiment, "client")),
+            _make(experiment, "engine", config["engine"]),
+            experiment.run.rounds,
+            experiment.run.clients_per_round,
+            experiment.seed,
+        )
+
+    return build
+
+
+def _make(experiment: Experiment, section: str, table: dict[str, Any], **supplied: Any) -> Any:
+    factory = find(table["use"], PLUGINS[section], section)
+    values = {name: value for name, value in table.items() if name != "use"}
+    return call(factory, {**values, **supplied}, section, experiment.base)
+
+
+def _side(experiment: Experiment, side: str) -> Transform:
+    section = f"strategy.{side}"
+    entries = experiment.config["strategy"][side]
+    return chain(*(_make(experiment, section, entry) for entry in entries))
+
+
+def _model(experiment: Experiment, data: Data) -> Callable[[], nn.Module]:
+    table = experiment.config["model"]
+    factory = find(table["use"], PLUGINS["model"], "model")
+    from_data = {"shape": tuple(data.x.shape[1:]), "classes": len(data.classes)}
+    # The user's own factory may do without.
+    parameters = inspect.signature(factory).parameters
+    wanted = {name: from_data[name] for name in SUPPLIED["model"] if name in parameters}
+    return lambda: _make(experiment, "model", table, **wanted)

@@ -1,0 +1,290 @@
+"""The experiment file: read, expanded into runs, and every setting checked and made explicit."""
+
+import copy
+import hashlib
+import itertools
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from fedqml.core.errors import InputError, require
+from fedqml.core.resolve import call, find, nearest, settings
+
+PLUGINS = {
+    "data": ("fedqml.data.sources",),
+    "partition": ("fedqml.data.partitions",),
+    "model": ("fedqml.models",),
+    "local": ("fedqml.federated.local",),
+    "engine": ("fedqml.engines",),
+    "strategy.client": ("fedqml.federated.transforms",),
+    "strategy.server": ("fedqml.federated.aggregators", "fedqml.federated.transforms"),
+}
+"""Where the factories that a section may name live."""
+
+SUPPLIED = {"model": ("shape", "classes")}
+"""Parameters that come from the data instead of the file."""
+
+_DEFAULTS: dict[str, Any] = {
+    "partition": {"use": "central"},
+    "strategy": {"client": [], "server": [{"use": "mean"}]},
+    "engine": {"use": "vectorised"},
+}
+_KEYS = ("name", "title", "data", "partition", "model", "local", "strategy", "engine", "run")
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """The section ``[run]``.
+
+    Attributes:
+        rounds: rounds of training.
+        clients_per_round: clients drawn each round.
+        seeds: one run for each.
+        checkpoint_every: rounds between checkpoints.
+        dtype: of weights and data.
+        threads: PyTorch's threads; more may change the order of sums, hence the last bits.
+    """
+
+    rounds: int
+    clients_per_round: int
+    seeds: list[int] = field(default_factory=lambda: [0])
+    checkpoint_every: int = 10
+    dtype: Literal["float32", "float64"] = "float32"
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("rounds", "clients_per_round", "checkpoint_every", "threads"):
+            require(getattr(self, name) >= 1, name, getattr(self, name), "be at least 1")
+        distinct = len(set(self.seeds)) == len(self.seeds) > 0
+        require(distinct and min(self.seeds) >= 0, "seeds", self.seeds, "be distinct and not < 0")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One run: one arm of an experiment with one seed.
+
+    Attributes:
+        name: of the experiment.
+        title: for people.
+        arm: what tells this arm from its neighbours.
+        seed: the seed.
+        config: every setting that the results depend on, defaults included.
+        run: the section ``[run]``.
+        base: the folder that relative paths start from.
+    """
+
+    name: str
+    title: str
+    arm: str
+    seed: int
+    config: Mapping[str, Any]
+    run: RunSettings
+    base: Path
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits of the SHA-256 of ``config`` and ``seed`` in canonical JSON."""
+        return identifier({**self.config, "seed": self.seed})
+
+
+def identifier(value: Any) -> str:
+    """Return the first 16 digits of the SHA-256 of a value's canonical JSON.
+
+    Example:
+        >>> identifier({"a": 1, "b": 2}) == identifier({"b": 2, "a": 1})
+        True
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def library() -> dict[str, Path]:
+    """Return the experiments that come with the package, by name."""
+    folder = Path(str(files("fedqml.experiments"))) / "library"
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def locate(file_or_name: str) -> Path:
+    """Return the experiment file that a user means.
+
+    Raises:
+        InputError: if there is no such file, nor a shipped experiment of that name.
+    """
+    path = Path(file_or_name)
+    if path.is_file():
+        return path
+    shipped = library()
+    if file_or_name in shipped:
+        return shipped[file_or_name]
+    if path.suffix == ".toml" or len(path.parts) > 1:
+        raise InputError(f"There is no experiment file {path}.")
+    raise InputError(
+        f"There is no experiment `{file_or_name}`.{nearest(file_or_name, shipped)} "
+        f"Shipped: {', '.join(shipped)}; or give the path of a .toml file."
+    )
+
+
+def load(file_or_name: str, overrides: Sequence[str] = ()) -> list[Experiment]:
+    """Read an experiment file and return its runs: every arm with every seed.
+
+    Args:
+        file_or_name: a path, or the name of a shipped experiment.
+        overrides: settings ``"section.key=value"``, the value written as in TOML.
+
+    Raises:
+        InputError: for anything in the file that cannot be used, named by its place.
+    """
+    path = locate(file_or_name)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{path} cannot be read as an experiment file: {error}") from error
+    try:
+        return experiments(table, path.stem, path.parent, overrides)
+    except InputError as error:
+        raise InputError(f"{path.name}: {error}") from error
+
+
+def experiments(
+    table: Mapping[str, Any], name: str, base: Path, overrides: Sequence[str] = ()
+) -> list[Experiment]:
+    """Return the runs of an experiment given as a table; see ``load``."""
+    plain = {k: v for k, v in copy.deepcopy(dict(table)).items() if k not in ("sweep", "arms")}
+    sweep = dict(_table(table, "sweep"))
+    for override in overrides:
+        key, value = _parse(override)
+        sweep.pop(key, None)
+        _put(plain, key, value)
+    found: dict[str, Experiment] = {}
+    for arm, settled in _arms(plain, sweep, _table(table, "arms")):
+        for run in _runs(settled, arm, name, base):
+            if run.id in found:
+                raise InputError(
+                    f"the arms `{found[run.id].arm}` and `{run.arm}` have the same settings."
+                )
+            found[run.id] = run
+    return list(found.values())
+
+
+def _arms(
+    plain: Mapping[str, Any], sweep: Mapping[str, Any], arms: Mapping[str, Any]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    for key, values in sweep.items():
+        if not isinstance(values, list) or not values:
+            raise InputError(f"sweep.{key} must be a list of values, but it is {values!r}.")
+    for values in itertools.product(*sweep.values()):
+        table = copy.deepcopy(dict(plain))
+        pairs = list(zip(sweep, values, strict=True))
+        for key, value in pairs:
+            _put(table, key, value)
+        yield ", ".join(f"{key} = {_label(value)}" for key, value in pairs) or "federated", table
+    for arm, changes in arms.items():
+        if not isinstance(changes, dict):
+            raise InputError(f"arms.{arm} must be a table of settings, but it is {changes!r}.")
+        table = copy.deepcopy(dict(plain))
+        for key, value in _leaves(changes):
+            _put(table, key, value)
+        yield arm, table
+
+
+def _runs(table: Mapping[str, Any], arm: str, name: str, base: Path) -> Iterator[Experiment]:
+    for key in table:
+        if key not in _KEYS:
+            known = (*_KEYS, "sweep", "arms")
+            raise InputError(
+                f"{key}: unknown section.{nearest(key, known)} Allowed: {', '.join(known)}."
+            )
+    for key in ("name", "title"):
+        if not isinstance(table.get(key, ""), str):
+            raise InputError(f"{key} must be a text, but it is {table[key]!r}.")
+    whole = {**_DEFAULTS, **table}
+    config: dict[str, Any] = {}
+    for section in ("data", "partition", "model", "local", "engine"):
+        if section not in whole:
+            raise InputError(f"the section [{section}] is missing.")
+        config[section] = _resolve(section, _table(whole, section))
+    config["strategy"] = _strategy(_table(whole, "strategy"))
+    if "run" not in whole:
+        raise InputError("the section [run] is missing.")
+    checked = settings(RunSettings, _table(whole, "run"), "run")
+    run = call(RunSettings, checked, "run")
+    # What the numbers do not depend on stays out, so that changing it starts nothing anew.
+    config["run"] = {k: v for k, v in asdict(run).items() if k not in ("seeds", "checkpoint_every")}
+    label = table.get("name", name)
+    for seed in run.seeds:
+        yield Experiment(label, table.get("title", label), arm, seed, config, run, base)
+
+
+def _strategy(table: Mapping[str, Any]) -> dict[str, Any]:
+    whole = {**_DEFAULTS["strategy"], **table}
+    for side, entries in whole.items():
+        if side not in ("client", "server"):
+            raise InputError(f"strategy.{side}: unknown key. Allowed: client, server.")
+        if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+            raise InputError(
+                f"strategy.{side} must be a list of tables like {{ use = "
+                f'"mean" }}, but it is {entries!r}.'
+            )
+    return {
+        side: [_resolve(f"strategy.{side}", entry) for entry in whole[side]]
+        for side in ("client", "server")
+    }
+
+
+def _resolve(section: str, table: Mapping[str, Any]) -> dict[str, Any]:
+    if "use" not in table:
+        raise InputError(f"{section}.use is missing.")
+    factory = find(table["use"], PLUGINS[section], section)
+    given = {key: value for key, value in table.items() if key != "use"}
+    checked = settings(factory, given, section, SUPPLIED.get(section, ()))
+    return {"use": table["use"], **checked}
+
+
+def _table(whole: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = whole.get(key, {})
+    if not isinstance(value, dict):
+        raise InputError(f"{key} must be a table, but it is {value!r}.")
+    return value
+
+
+def _parse(override: str) -> tuple[str, Any]:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise InputError(f"`{override}` must have the form section.key=value.")
+    try:
+        return key.strip(), tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        # A bare word is meant as a text: --set model.entangler=chain
+        return key.strip(), text.strip()
+
+
+def _put(table: dict[str, Any], key: str, value: Any) -> None:
+    """Set ``a.b.c`` in nested tables; a table as value replaces what was there."""
+    *path, last = key.split(".")
+    for part in path:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise InputError(f"{key}: `{part}` is no table.")
+    table[last] = value
+
+
+def _leaves(changes: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Return an arm's changes one by one; a table with ``use`` replaces the whole section."""
+    for key, value in changes.items():
+        if isinstance(value, dict) and "use" not in value:
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _label(value: Any) -> str:
+    if isinstance(value, dict):
+        rest = ", ".join(f"{k} = {_label(v)}" for k, v in value.items() if k != "use")
+        return f"{value.get('use', '')}" + (f" ({rest})" if rest else "")
+    if isinstance(value, list):
+        return "[" + ", ".join(_label(v) for v in value) + "]"
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,56 @@
+"""What a run was made with: versions, machine, command."""
+
+import os
+import platform
+import shlex
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+PACKAGES = ("fedqml", "torch", "numpy", "safetensors", "scikit-learn", "matplotlib")
+OPTIONAL = ("pennylane",)
+
+
+def versions(packages: tuple[str, ...]) -> dict[str, str | None]:
+    """Return the packages' versions; None for one that is not installed."""
+    found: dict[str, str | None] = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def environment() -> dict[str, Any]:
+    """Return the content of ``environment.json``."""
+    return {
+        **versions(PACKAGES),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "command": _command(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def processor() -> str:
+    """Return the processor's name, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _command() -> str:
+    # Only the program's name: where it lies on this machine helps nobody who reruns it.
+    program = Path(sys.argv[0]).name
+    return shlex.join([program, *sys.argv[1:]])

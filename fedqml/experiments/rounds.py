@@ -1,0 +1,236 @@
+"""The only loop: rounds of sampling, local training, aggregation and evaluation."""
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from fedqml.core.errors import InputError, require
+from fedqml.core.transform import Strategy, Transform
+from fedqml.core.updates import Context, State, Updates
+from fedqml.data.task import Objective, Task
+from fedqml.engines.cohort import Engine, Train
+from fedqml.experiments.costs import CircuitCosts, circuit_costs
+from fedqml.federated.sampling import sample
+from fedqml.federated.training import Local
+
+Row = dict[str, Any]
+"""A round in the history, as it stands in ``history.jsonl``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Federation:
+    """All that a run needs, checked and ready.
+
+    Attributes:
+        objective: model, loss and data as a function of the weights.
+        train: trains a cohort.
+        server: the server's side of the strategy.
+        epochs: local epochs a round, for the costs.
+        costs: circuit executions for one example.
+        rounds: how many rounds to train.
+        clients_per_round: the cohort's size.
+        seed: the run's seed.
+    """
+
+    objective: Objective
+    train: Train
+    server: Transform
+    epochs: int
+    costs: CircuitCosts
+    rounds: int
+    clients_per_round: int
+    seed: int
+
+    @property
+    def clients(self) -> int:
+        """The number of clients."""
+        return len(self.objective.data.clients)
+
+    def signature(self) -> str:
+        """Return the SHA-256 of what a saved run must share to be continued.
+
+        The data and its split, the model's tensors and first weights, the sampling.
+        """
+        objective = self.objective
+        what = [
+            objective.data.fingerprint(),
+            objective.packing.shapes,
+            _bytes(objective.first).hex(),
+            self.clients_per_round,
+            self.seed,
+        ]
+        return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """A run after some rounds; together with the federation it determines all the rest.
+
+    Random streams are functions of seed, purpose, round and client, so none is kept here.
+
+    Attributes:
+        round: rounds done.
+        params: the global weights.
+        server: what the server's side of the strategy remembers.
+        clients: what the clients remember.
+        rows: the history, row 0 before any training.
+    """
+
+    round: int
+    params: Float[Tensor, "1 d"]
+    server: State
+    clients: State
+    rows: tuple[Row, ...]
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the weights and of the history without its timings.
+
+        Equal digests mean equal bits.
+        """
+        lasting = [{k: v for k, v in row.items() if k != "seconds"} for row in self.rows]
+        text = json.dumps(lasting, sort_keys=True)
+        return hashlib.sha256(_bytes(self.params) + text.encode()).hexdigest()
+
+
+def federation(
+    task: Task,
+    local: Local,
+    strategy: Strategy,
+    engine: Engine,
+    rounds: int,
+    clients_per_round: int,
+    seed: int,
+) -> Federation:
+    """Check that everything fits together, before any training.
+
+    Raises:
+        InputError: for a model that does not fit the data, more clients a round than there are,
+            or a server that does not leave one row.
+    """
+    require(rounds >= 1, "rounds", rounds, "be at least 1")
+    require(seed >= 0, "seed", seed, "not be negative")
+    clients = len(task.data.clients)
+    require(clients_per_round >= 1, "clients_per_round", clients_per_round, "be at least 1")
+    require(
+        clients_per_round <= clients,
+        "clients_per_round",
+        clients_per_round,
+        f"be at most the number of clients, {clients}",
+    )
+    objective = task.objective(seed)
+    train = engine(objective, local, strategy.client)
+    _try_server(strategy.server, objective.first, clients_per_round)
+    return Federation(
+        objective,
+        train,
+        strategy.server,
+        local.epochs,
+        circuit_costs(objective),
+        rounds,
+        clients_per_round,
+        seed,
+    )
+
+
+def begin(federation: Federation) -> Progress:
+    """Return the run before its first round, the first weights evaluated."""
+    started = time.perf_counter()
+    objective = federation.objective
+    row = {"round": 0, "clients": [], "refused": [], "train_loss": None}
+    row |= _tested(federation, objective.first)
+    row |= _costs(federation, [])
+    row["seconds"] = time.perf_counter() - started
+    server = federation.server.init(objective.first)
+    return Progress(0, objective.first[None], server, {}, (row,))
+
+
+def advance(federation: Federation, progress: Progress) -> Progress:
+    """Return the run after one more round.
+
+    Raises:
+        InputError: if training diverged.
+    """
+    started = time.perf_counter()
+    number = progress.round + 1
+    cohort = sample(federation.clients, federation.clients_per_round, federation.seed, number)
+    context = Context(number, cohort, progress.params, federation.seed)
+    updates, clients = federation.train(context, progress.clients)
+    updates, server = federation.server.apply(updates, progress.server, context)
+    params = progress.params + updates.delta
+    if not bool(params.isfinite().all()):
+        raise InputError(
+            f"In round {number} the global weights became NaN or infinite: training has "
+            "diverged. A smaller learning rate is the usual cure."
+        )
+    share = updates.weight / updates.weight.sum()
+    row: Row = {
+        "round": number,
+        "clients": cohort.tolist(),
+        "refused": updates.refused.tolist(),
+        "train_loss": _finite(float((share * updates.metrics["train_loss"]).sum())),
+    }
+    row |= _tested(federation, params[0])
+    row |= _costs(federation, cohort.tolist())
+    row["seconds"] = time.perf_counter() - started
+    return Progress(number, params, server, clients, (*progress.rows, row))
+
+
+def proceed(federation: Federation, progress: Progress) -> Iterator[Progress]:
+    """Yield the run after each of the rounds that are left."""
+    while progress.round < federation.rounds:
+        progress = advance(federation, progress)
+        yield progress
+
+
+def _tested(federation: Federation, params: Float[Tensor, " d"]) -> Row:
+    values = federation.objective.evaluate(params)
+    return {f"test_{name}": _finite(value) for name, value in values.items()}
+
+
+def _finite(value: float) -> float | None:
+    # A loss can be infinite where weights are not; JSON has no such number.
+    return value if math.isfinite(value) else None
+
+
+def _costs(federation: Federation, cohort: list[int]) -> Row:
+    objective, costs = federation.objective, federation.costs
+    samples = federation.epochs * sum(len(objective.data.clients[c]) for c in cohort)
+    tested = len(objective.data.data.test[1])
+    model = len(objective.first) * objective.first.element_size()
+    return {
+        "samples": samples,
+        "bytes_down": model * len(cohort),
+        "bytes_up": model * len(cohort),
+        "circuit_evaluations": costs.forward * (samples + tested),
+        "hardware_evaluations": costs.gradient * samples + costs.forward * tested,
+    }
+
+
+def _try_server(server: Transform, first: Float[Tensor, " d"], k: int) -> None:
+    """Apply the server's rules to updates of zeros, so that a wrong count of rows is said now."""
+    cohort = torch.arange(k)
+    nothing = Updates(
+        cohort,
+        torch.zeros_like(first).expand(k, -1),
+        torch.ones_like(first[:1]).expand(k),
+        {"train_loss": torch.zeros_like(first[:1]).expand(k)},
+    )
+    context = Context(1, cohort, first[None], seed=0)
+    left, _ = server.apply(nothing, server.init(first), context)
+    if tuple(left.delta.shape) != (1, len(first)):
+        raise InputError(
+            "The server's side of the strategy must leave one row, as the aggregator `mean` does, "
+            f"but of {k} updates it leaves {len(left.delta)}."
+        )
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    return tensor.detach().cpu().contiguous().numpy().tobytes()

@@ -1,0 +1,90 @@
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from fedqml.core.errors import InputError, require
+from fedqml.core.resolve import call, catalogue, find, settings
+
+
+def factory(
+    n: int,
+    rate: float = 0.5,
+    name: str = "a",
+    kind: Literal["ring", "chain"] = "ring",
+    classes: list[int] | None = None,
+    flag: bool = False,
+    path: Path = Path("x"),
+):
+    require(n > 0, "n", n, "be positive")
+    return path
+
+
+def test_settings_come_back_whole_with_defaults():
+    whole = settings(factory, {"n": 3, "rate": 1}, "here")
+    assert whole == {
+        "n": 3,
+        "rate": 1.0,
+        "name": "a",
+        "kind": "ring",
+        "classes": None,
+        "flag": False,
+        "path": Path("x"),
+    }
+    assert isinstance(whole["rate"], float)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"n": 1, "raet": 2.0}, "here.raet: unknown key. Did you mean `rate`?"),
+        ({"n": 1, "zzzz": 2.0}, "here.zzzz: unknown key. Allowed: n, rate"),
+        ({}, "here.n is missing; it must be a whole number"),
+        ({"n": 1.0}, "here.n must be a whole number, but it is 1.0"),
+        ({"n": True}, "here.n must be a whole number, but it is True"),
+        ({"n": 1, "rate": "fast"}, "here.rate must be a finite number, but it is 'fast'"),
+        ({"n": 1, "rate": float("nan")}, "here.rate must be a finite number, but it is nan"),
+        ({"n": 1, "name": 1}, "here.name must be a text"),
+        ({"n": 1, "kind": "star"}, "here.kind must be one of 'ring', 'chain', but it is 'star'"),
+        ({"n": 1, "classes": [1, "2"]}, "here.classes must be a list, each entry a whole number"),
+        ({"n": 1, "flag": 1}, "here.flag must be true or false, but it is 1"),
+        ({"n": 1, "path": 1}, "here.path must be a path"),
+    ],
+)
+def test_what_does_not_fit_the_signature_is_refused(given, message):
+    with pytest.raises(InputError) as error:
+        settings(factory, given, "here")
+    assert message in str(error.value)
+
+
+def test_relative_paths_start_from_the_base():
+    assert call(factory, {"n": 1, "path": "d/a.csv"}, "here", Path("/b")) == Path("/b/d/a.csv")
+    assert call(factory, {"n": 1, "path": "/d/a.csv"}, "here", Path("/b")) == Path("/d/a.csv")
+
+
+def test_a_factory_s_own_refusal_says_where_it_stands():
+    with pytest.raises(InputError, match=r"here: Argument `n` must be positive, but n=0\."):
+        call(factory, {"n": 0}, "here")
+
+
+def test_the_catalogue_holds_plugins_and_not_their_helpers():
+    assert sorted(catalogue(["fedqml.engines"])) == ["sequential", "vectorised"]
+
+
+def test_own_functions_are_found_by_module_and_name():
+    assert find("os.path:join", [], "model")("a", "b") == "a/b"
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        ("no_such_module_x:f", "cannot be imported"),
+        ("os.path:no_such_function", "cannot be imported"),
+        ("os:sep", "is no function"),
+        (":f", "cannot be imported"),
+        (3, "must be a name, but it is 3"),
+    ],
+)
+def test_own_functions_that_cannot_be_used_are_refused(use, message):
+    with pytest.raises(InputError, match=message):
+        find(use, ["fedqml.engines"], "engine")

@@ -1,0 +1,80 @@
+from dataclasses import replace
+
+import torch
+
+from fedqml.core.transform import Transform, chain, stateless
+from fedqml.core.updates import Context, Updates, concatenate
+
+CONTEXT = Context(1, torch.arange(2), torch.zeros(1, 2), seed=0)
+
+
+def updates():
+    delta = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    return Updates(
+        torch.tensor([4, 2]), delta, torch.ones(2), {"train_loss": torch.tensor([5.0, 6])}
+    )
+
+
+def counter():
+    def apply(u, state, context):
+        state = {"n": state["n"] + 1}
+        return replace(u, delta=u.delta + state["n"]), state
+
+    return Transform(lambda params: {"n": torch.zeros(())}, apply)
+
+
+def test_a_chain_applies_in_order_and_keeps_states_apart():
+    double = stateless(lambda u, context: replace(u, delta=2 * u.delta))
+    both = chain(counter(), double, counter())
+    state = both.init(torch.zeros(2))
+    once, state = both.apply(updates(), state, CONTEXT)
+    assert torch.equal(once.delta, 2 * (updates().delta + 1) + 1)
+    twice, state = both.apply(updates(), state, CONTEXT)
+    assert torch.equal(twice.delta, 2 * (updates().delta + 2) + 2)
+    assert {name: float(v) for name, v in state.items()} == {"0/n": 2, "2/n": 2}
+
+
+def test_chains_nest():
+    nested = chain(chain(counter(), counter()), counter())
+    flat = chain(counter(), counter(), counter())
+    a, _ = nested.apply(updates(), nested.init(torch.zeros(2)), CONTEXT)
+    b, _ = flat.apply(updates(), flat.init(torch.zeros(2)), CONTEXT)
+    assert torch.equal(a.delta, b.delta)
+
+
+def test_the_empty_chain_is_the_identity():
+    after, state = chain().apply(updates(), {}, CONTEXT)
+    assert torch.equal(after.delta, updates().delta)
+    assert state == {}
+
+
+def test_rows_left_out_are_recorded_with_all_that_belongs_to_them():
+    kept = updates().keep(torch.tensor([False, True]))
+    assert kept.clients.tolist() == [2]
+    assert kept.metrics["train_loss"].tolist() == [6]
+    assert kept.refused.tolist() == [4]
+
+
+def test_sorting_puts_rows_in_order_of_client():
+    s = updates().sorted()
+    assert s.clients.tolist() == [2, 4]
+    assert s.delta.tolist() == [[3, 4], [1, 2]]
+    assert s.metrics["train_loss"].tolist() == [6, 5]
+
+
+def test_concatenation_keeps_everything():
+    part = updates().keep(torch.tensor([True, False]))
+    whole = concatenate([part, updates()])
+    assert whole.clients.tolist() == [4, 4, 2]
+    assert whole.refused.tolist() == [2]
+    assert whole.metrics["train_loss"].tolist() == [5, 5, 6]
+
+
+def test_a_context_gives_each_purpose_and_client_its_own_stream():
+    draws = {
+        CONTEXT.rng("noise").random(),
+        CONTEXT.rng("noise", 1).random(),
+        CONTEXT.rng("mask", 1).random(),
+        replace(CONTEXT, round=2).rng("noise").random(),
+    }
+    assert len(draws) == 4

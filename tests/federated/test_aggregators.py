@@ -1,0 +1,98 @@
+"""The contract of every aggregator: new files in the folder are tested as they come."""
+
+import importlib
+import pkgutil
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fedqml.federated.aggregators as package
+from fedqml.core.errors import InputError
+from fedqml.core.updates import Context, Updates
+from fedqml.federated.aggregators import mean
+
+RULES = [
+    getattr(importlib.import_module(f"{package.__name__}.{m.name}"), m.name)
+    for m in pkgutil.iter_modules(package.__path__)
+]
+each_rule = pytest.mark.parametrize("factory", RULES)
+
+
+def cohort(delta, weight=None, clients=None):
+    k = len(delta)
+    return Updates(
+        torch.arange(k) if clients is None else clients,
+        delta,
+        torch.ones(k, dtype=delta.dtype) if weight is None else weight,
+        {"train_loss": torch.zeros(k, dtype=delta.dtype)},
+    )
+
+
+def aggregate(transform, updates):
+    context = Context(1, updates.clients, torch.zeros(1, updates.delta.shape[1]).double(), seed=0)
+    state = transform.init(context.params[0])
+    return transform.apply(updates, state, context)[0]
+
+
+def rows(k, d, seed):
+    return torch.randn(k, d, generator=torch.Generator().manual_seed(seed)).double()
+
+
+@each_rule
+@given(k=st.integers(1, 7), d=st.integers(1, 5), seed=st.integers(0, 99), data=st.data())
+def test_the_order_of_arrival_does_not_matter_to_a_bit(factory, k, d, seed, data):
+    order = torch.tensor(data.draw(st.permutations(range(k))))
+    updates = cohort(rows(k, d, seed), torch.arange(1.0, k + 1).double())
+    arrived = Updates(
+        updates.clients[order],
+        updates.delta[order],
+        updates.weight[order],
+        {"train_loss": updates.metrics["train_loss"][order]},
+    )
+    a, b = aggregate(factory(), updates), aggregate(factory(), arrived)
+    assert a.delta.shape == (1, d)
+    assert torch.equal(a.delta, b.delta)
+
+
+@each_rule
+def test_equal_rows_are_a_fixed_point(factory):
+    row = rows(1, 4, 0)
+    result = aggregate(factory(), cohort(row.expand(6, -1)))
+    torch.testing.assert_close(result.delta, row, rtol=1e-14, atol=0)
+
+
+@each_rule
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_rows_that_are_not_finite_are_refused_and_named(factory, bad):
+    good = rows(4, 3, 1)
+    with_bad = torch.cat([good, good[:1]])
+    with_bad[4, 1] = bad
+    result = aggregate(factory(), cohort(with_bad))
+    assert result.refused.tolist() == [4]
+    assert torch.equal(result.delta, aggregate(factory(), cohort(good)).delta)
+
+
+@each_rule
+def test_nothing_but_bad_rows_is_an_error(factory):
+    with pytest.raises(InputError, match="In round 1 every update has NaN"):
+        aggregate(factory(), cohort(torch.full((2, 2), float("nan")).double()))
+
+
+@given(st.integers(1, 6), st.integers(0, 99))
+def test_the_mean_is_the_weighted_mean(k, seed):
+    delta = rows(k, 3, seed)
+    weight = torch.arange(1.0, k + 1).double()
+    expected = sum(w * row for w, row in zip(weight, delta, strict=True)) / weight.sum()
+    torch.testing.assert_close(aggregate(mean(), cohort(delta, weight)).delta[0], expected)
+    plain = aggregate(mean(weighted=False), cohort(delta, weight)).delta[0]
+    torch.testing.assert_close(plain, delta.mean(0))
+
+
+def test_an_aggregator_leaves_what_belongs_to_the_clients():
+    updates = replace(cohort(rows(3, 2, 0)), metrics={"train_loss": torch.arange(3.0)})
+    after = aggregate(mean(), updates)
+    assert after.clients.tolist() == [0, 1, 2]
+    assert after.metrics["train_loss"].tolist() == [0, 1, 2]

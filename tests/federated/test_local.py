@@ -1,0 +1,134 @@
+"""The contract of every rule of local training, and the two optimisers against PyTorch's."""
+
+import importlib
+import pkgutil
+
+import pytest
+import torch
+
+import fedqml.federated.local as package
+from fedqml.core.errors import InputError
+from fedqml.federated.local import adam, sgd
+
+RULES = [
+    getattr(importlib.import_module(f"{package.__name__}.{m.name}"), m.name)
+    for m in pkgutil.iter_modules(package.__path__)
+]
+X = torch.linspace(-1, 1, 24, dtype=torch.float64).reshape(8, 3)
+Y = X @ torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
+
+
+def loss(params, index, mask, key):
+    errors = (X[index] @ params - Y[index]) ** 2
+    return (errors * mask).sum() / mask.sum().clamp(min=1)
+
+
+def plan(epochs=2, steps=3, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    index = torch.randint(8, (epochs, steps, 2), generator=generator)
+    return index, torch.ones_like(index, dtype=torch.bool), torch.zeros(epochs, steps).long()
+
+
+def run(rule, params, plan, ragged=False, state=None):
+    return rule.run(loss, params, rule.init(params) if state is None else state, plan, ragged)
+
+
+START = torch.tensor([0.3, 0.1, -0.2], dtype=torch.float64)
+
+
+@pytest.mark.parametrize("factory", RULES)
+def test_learning_rate_zero_changes_nothing(factory):
+    params, _, _ = run(factory(lr=0.0), START, plan())
+    assert torch.equal(params, START)
+
+
+@pytest.mark.parametrize("factory", RULES)
+def test_it_is_mapped_over_clients_by_vmap(factory):
+    rule = factory(lr=0.1)
+    plans = [plan(seed=i) for i in range(3)]
+    starts = torch.stack([START, 2 * START, -START])
+    states = {n: torch.stack([v] * 3) for n, v in rule.init(START).items()}
+    stacked = tuple(torch.stack(parts) for parts in zip(*plans, strict=True))
+    together = torch.func.vmap(lambda p, s, b: run(rule, p, b, state=s))(starts, states, stacked)
+    for i in range(3):
+        alone = run(rule, starts[i], plans[i])
+        torch.testing.assert_close(together[0][i], alone[0], rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(together[2][i], alone[2], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("factory", RULES)
+def test_empty_steps_change_nothing_not_even_the_state(factory):
+    rule = factory(lr=0.1)
+    index, mask, key = plan(epochs=1, steps=3)
+    short = run(rule, START, (index, mask, key))
+    padded = tuple(torch.cat([t, torch.zeros_like(t[:, :2])], 1) for t in (index, mask, key))
+    long = run(rule, START, padded, ragged=True)
+    assert torch.equal(short[0], long[0])
+    assert torch.equal(short[2], long[2])
+    assert all(torch.equal(short[1][n], long[1][n]) for n in short[1])
+
+
+@pytest.mark.parametrize("factory", RULES)
+def test_the_state_continues_where_it_stopped(factory):
+    rule = factory(lr=0.1, keep_state=True)
+    index, mask, key = plan(epochs=1, steps=4)
+    whole = run(rule, START, (index, mask, key))
+    half = run(rule, START, (index[:, :2], mask[:, :2], key[:, :2]))
+    rest = run(rule, half[0], (index[:, 2:], mask[:, 2:], key[:, 2:]), state=half[1])
+    assert torch.equal(whole[0], rest[0])
+
+
+@pytest.mark.parametrize("factory", RULES)
+@pytest.mark.parametrize(
+    "bad", [{"lr": -1.0}, {"epochs": 0}, {"batch_size": 0}, {"weight_decay": -0.1}]
+)
+def test_values_out_of_range_are_refused(factory, bad):
+    with pytest.raises(InputError, match=f"`{next(iter(bad))}` must"):
+        factory(**bad)
+
+
+@pytest.mark.parametrize(
+    ("rule", "make"),
+    [
+        (sgd(lr=0.05), lambda p: torch.optim.SGD(p, lr=0.05)),
+        (
+            sgd(lr=0.05, momentum=0.9, weight_decay=0.1),
+            lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9, weight_decay=0.1),
+        ),
+        (adam(lr=0.05), lambda p: torch.optim.Adam(p, lr=0.05)),
+        (
+            adam(lr=0.05, beta1=0.7, beta2=0.9, eps=1e-3, weight_decay=0.1),
+            lambda p: torch.optim.Adam(p, lr=0.05, betas=(0.7, 0.9), eps=1e-3, weight_decay=0.1),
+        ),
+    ],
+)
+def test_the_steps_are_pytorch_s(rule, make):
+    index, mask, key = plan(epochs=3, steps=5)
+    params, _, reported = run(rule, START, (index, mask, key))
+    theirs = START.clone().requires_grad_()
+    optimiser = make([theirs])
+    last = []
+    for epoch in range(3):
+        for step in range(5):
+            optimiser.zero_grad()
+            value = loss(theirs, index[epoch, step], mask[epoch, step], key[epoch, step])
+            value.backward()
+            optimiser.step()
+            if epoch == 2:
+                last.append(value.item())
+    torch.testing.assert_close(params, theirs.detach(), rtol=1e-12, atol=1e-14)
+    assert reported.item() == pytest.approx(sum(last) / len(last), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("factory", "bad"),
+    [
+        (sgd, {"momentum": 1.0}),
+        (adam, {"beta1": 1.0}),
+        (adam, {"beta2": -0.1}),
+        (adam, {"eps": 0.0}),
+    ],
+)
+def test_moments_out_of_range_are_refused(factory, bad):
+    with pytest.raises(InputError, match=f"`{next(iter(bad))}` must"):
+        factory(**bad)
