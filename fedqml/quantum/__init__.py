@@ -1,0 +1,27 @@
+"""Circuits as data, devices as functions, and a PyTorch layer that joins them."""
+
+from fedqml.quantum import ansatze, devices, encodings
+from fedqml.quantum.angle import Angle
+from fedqml.quantum.circuit import Circuit
+from fedqml.quantum.device import Device
+from fedqml.quantum.gates import GATES
+from fedqml.quantum.layer import QuantumLayer
+from fedqml.quantum.maps import MAPS
+from fedqml.quantum.operation import Op
+from fedqml.quantum.pauli import Pauli
+from fedqml.quantum.shifts import shift_rule
+
+__all__ = [
+    "GATES",
+    "MAPS",
+    "Angle",
+    "Circuit",
+    "Device",
+    "Op",
+    "Pauli",
+    "QuantumLayer",
+    "ansatze",
+    "devices",
+    "encodings",
+    "shift_rule",
+]

@@ -1,0 +1,136 @@
+"""A circuit as a PyTorch module."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from fedqml.core.errors import require
+from fedqml.quantum import shifts
+from fedqml.quantum.choices import require_choice
+from fedqml.quantum.circuit import Circuit
+from fedqml.quantum.device import Device
+from fedqml.quantum.devices.reference import simulate
+
+
+class QuantumLayer(nn.Module):
+    """A layer whose outputs are expectation values ⟨P⟩ of a circuit.
+
+    The circuit is the encoding followed by the ansatz. Both read the same inputs; the ansatz has
+    weights of its own, behind those of the encoding, if that has any. The layer evaluates the
+    weights it is called with, so ``torch.func.functional_call``, ``vmap`` and ``grad`` treat it
+    like any other module.
+
+    Args:
+        encoding: reads the inputs; measures nothing.
+        ansatz: reads the weights; measures nothing; as many qubits.
+        measure: Pauli words such as ``"X0 Y2"``, or a number k for ⟨Z⟩ of the first k qubits;
+            None for ⟨Z⟩ of every qubit.
+        readout: ``"expectation"`` is ⟨P⟩; ``"probability"`` is that of the outcome +1, (1 + ⟨P⟩)/2.
+        device: what evaluates the circuit.
+
+    Raises:
+        InputError: if the circuits do not fit each other, or ``measure`` or ``readout`` is not
+            allowed.
+
+    Example:
+        >>> from fedqml.quantum import ansatze, encodings
+        >>> layer = QuantumLayer(encodings.arctan(4), ansatze.rot_cnot(4, depth=2), measure=2)
+        >>> layer(torch.zeros(32, 4)).shape
+        torch.Size([32, 2])
+        >>> layer
+        QuantumLayer(qubits=4, in_features=4, out_features=2, weights=24, measure='Z0, Z1', \
+readout=expectation)
+    """
+
+    def __init__(
+        self,
+        encoding: Circuit,
+        ansatz: Circuit,
+        measure: int | Sequence[str] | None = None,
+        readout: Literal["expectation", "probability"] = "expectation",
+        device: Device = simulate,
+    ) -> None:
+        super().__init__()
+        require_choice("readout", readout, ("expectation", "probability"))
+        for name, part in (("encoding", encoding), ("ansatz", ansatz)):
+            words = [str(observable) for observable in part.observables]
+            require(not words, f"{name}.observables", words, "be empty: `measure` names them")
+        whole = encoding + ansatz.renumber(weights=encoding.n_weights)
+        self.circuit = whole.measure(*_words(measure, whole.n_qubits))
+        self.readout = readout
+        self.device = device
+        self.in_features = self.circuit.n_inputs
+        self.out_features = len(self.circuit.observables)
+        self.weights = nn.Parameter(torch.empty(self.circuit.n_weights))
+        self.reset_parameters()
+
+    @property
+    def executions_per_forward(self) -> int:
+        """Circuits that hardware executes for one example."""
+        return shifts.executions_per_forward(self.circuit)
+
+    @property
+    def executions_per_gradient(self) -> int:
+        """Circuits that hardware executes for one example and its parameter-shift gradient."""
+        return shifts.executions_per_gradient(self.circuit)
+
+    def reset_parameters(self) -> None:
+        """Draw the weights uniformly from [0, 2π), as PyTorch's modules do from its generator.
+
+        Example:
+            >>> from fedqml.quantum import ansatze, encodings
+            >>> layer = QuantumLayer(encodings.arctan(), ansatze.rot_cnot())
+            >>> layer.reset_parameters()
+            >>> bool((0 <= layer.weights).all() and (layer.weights <= 2 * torch.pi).all())
+            True
+        """
+        nn.init.uniform_(self.weights, 0.0, 2 * math.pi)
+
+    def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch observables"]:
+        """Return the readout for every example.
+
+        Args:
+            x: the inputs, no unit; (*batch, in_features).
+
+        Returns:
+            (*batch, out_features), between -1 and 1 for expectations, 0 and 1 for probabilities.
+
+        Raises:
+            InputError: if ``x`` or the weights have a wrong shape, or not the same precision.
+
+        Example:
+            >>> from fedqml.quantum import ansatze, encodings
+            >>> plain = encodings.arctan(1, hadamard=False)
+            >>> layer = QuantumLayer(plain, ansatze.rot_cnot(1, depth=1))
+            >>> torch.func.functional_call(layer, {"weights": torch.zeros(3)}, torch.zeros(1))
+            tensor([1.])
+        """
+        values = self.device(self.circuit, x, self.weights)
+        return values if self.readout == "expectation" else (1 + values) / 2
+
+    def extra_repr(self) -> str:
+        """Return what distinguishes this layer, for ``print``."""
+        words = ", ".join(str(observable) for observable in self.circuit.observables)
+        return (
+            f"qubits={self.circuit.n_qubits}, in_features={self.in_features}, "
+            f"out_features={self.out_features}, weights={self.circuit.n_weights}, "
+            f"measure={words!r}, readout={self.readout}"
+        )
+
+
+def _words(measure: int | Sequence[str] | None, n_qubits: int) -> Sequence[str]:
+    """Return the Pauli words that ``measure`` means."""
+    if measure is None:
+        measure = n_qubits
+    if isinstance(measure, int):
+        allowed = f"be from 1 to the number of qubits, {n_qubits}"
+        require(1 <= measure <= n_qubits, "measure", measure, allowed)
+        return [f"Z{qubit}" for qubit in range(measure)]
+    # a single text is a sequence, too, of its letters
+    listed = not isinstance(measure, str) and len(measure) > 0
+    require(listed, "measure", measure, "be a number of qubits or a list of Pauli words")
+    return measure

@@ -1,0 +1,49 @@
+"""What every ansatz promises; a new file is found and tested."""
+
+import json
+
+import pytest
+import torch
+
+from fedqml.core.errors import InputError
+from fedqml.quantum import Circuit, ansatze
+from fedqml.quantum.devices.reference import simulate
+
+from .. import dense
+from ..plugins import check_plugin, factories
+from ..strategies import numbers
+
+ANSATZE = factories(ansatze)
+
+
+@pytest.mark.parametrize("name", ANSATZE)
+def test_it_is_a_plugin(name):
+    check_plugin(ansatze, name)
+
+
+@pytest.mark.parametrize("name", ANSATZE)
+@pytest.mark.parametrize("qubits", [1, 2, 5])
+def test_it_is_a_circuit_that_reads_weights_and_measures_nothing(name, qubits):
+    circuit = ANSATZE[name](qubits=qubits)
+    assert isinstance(circuit, Circuit)
+    assert circuit.n_qubits == qubits
+    assert circuit.n_weights >= 1
+    assert circuit.observables == ()
+    used = {op.angle.index for op in circuit.ops if op.angle and op.angle.source == "weight"}
+    assert used == set(range(circuit.n_weights)), "a weight that nothing reads"
+    assert Circuit.from_dict(json.loads(json.dumps(circuit.to_dict()))) == circuit
+
+
+@pytest.mark.parametrize("name", ANSATZE)
+def test_the_reference_device_agrees_with_dense_matrices(name):
+    circuit = ANSATZE[name](qubits=3).measure("Z0", "X1", "Y0 X1 Z2")
+    x, w = numbers(1, circuit.n_inputs), 6 * numbers(2, circuit.n_weights)
+    torch.testing.assert_close(
+        simulate(circuit, x, w), dense.evaluate(circuit, x, w), rtol=0, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("name", ANSATZE)
+def test_it_refuses_no_qubits(name):
+    with pytest.raises(InputError, match="Argument `qubits` must"):
+        ANSATZE[name](qubits=0)

@@ -1,0 +1,101 @@
+"""What every device promises; a new file is found and tested."""
+
+import pickle
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fedqml.core.errors import InputError
+from fedqml.quantum import Circuit, Device, ansatze, devices, encodings
+from fedqml.quantum.devices.reference import simulate
+
+from ..plugins import check_plugin, factories
+from ..strategies import arguments, circuits, numbers, some, value_and_gradients
+
+DEVICES = factories(devices)
+PAPER = (encodings.arctan(4) + ansatze.rot_cnot(4, depth=2)).measure("Z0", "Z1")
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_it_is_a_plugin(name):
+    check_plugin(devices, name)
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_it_is_a_function_that_can_be_sent_to_another_process(name):
+    device = DEVICES[name]()
+    assert isinstance(device, Device)
+    twin = pickle.loads(pickle.dumps(device))  # noqa: S301 - our own bytes
+    x, w = arguments(PAPER, 1, 3)
+    torch.testing.assert_close(twin(PAPER, x, w), device(PAPER, x, w), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", DEVICES)
+@some
+@given(circuits(), st.sampled_from([(), (1,), (3,)]), st.integers(0, 1000))
+def test_it_equals_the_reference_in_values_and_gradients(name, circuit, batch, seed):
+    x, w = arguments(circuit, seed, *batch)
+    found = value_and_gradients(DEVICES[name](), circuit, x, w)
+    expected = value_and_gradients(simulate, circuit, x, w)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", DEVICES)
+@pytest.mark.parametrize("batch", [(), (0,), (1,), (5,), (2, 3)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_shape_and_precision_of_the_result(name, batch, dtype):
+    device = DEVICES[name]()
+    w = numbers(2, 24, dtype=dtype)
+    result = device(PAPER, numbers(1, *batch, 4, dtype=dtype), w)
+    assert result.shape == (*batch, 2)
+    assert result.dtype == dtype
+    # a circuit that reads no inputs has a result for every example, too
+    alone = ansatze.rot_cnot(2).measure("Z0", "Z1", "Z0 Z1")
+    w = numbers(2, alone.n_weights, dtype=dtype)
+    result = device(alone, torch.zeros(*batch, 0, dtype=dtype), w)
+    assert result.shape == (*batch, 3)
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_torch_func_maps_and_differentiates_it(name):
+    device = DEVICES[name]()
+
+    def loss(w, x):
+        return device(PAPER, x, w).square().sum()
+
+    w, x = 6 * numbers(1, 3, 24), numbers(2, 3, 5, 4)
+    found = torch.func.vmap(torch.func.grad(loss, argnums=(0, 1)))(w, x)
+    for k in range(3):
+        leaves = w[k].clone().requires_grad_(), x[k].clone().requires_grad_()
+        expected = torch.autograd.grad(loss(*leaves), leaves)
+        for one, other in zip(found, expected, strict=True):
+            torch.testing.assert_close(one[k], other, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_it_leaves_its_arguments_alone(name):
+    x, w = numbers(1, 5, 4), numbers(2, 24)
+    before = x.clone(), w.clone()
+    DEVICES[name]()(PAPER, x, w)
+    assert torch.equal(x, before[0])
+    assert torch.equal(w, before[1])
+
+
+@pytest.mark.parametrize("name", DEVICES)
+@pytest.mark.parametrize(
+    ("circuit", "x", "w", "message"),
+    [
+        (PAPER, torch.zeros(2, 3), torch.zeros(24), "Argument `x.shape` must be (*batch, 4)"),
+        (PAPER, torch.zeros(2, 4), torch.zeros(25), "Argument `w.shape` must be (24,)"),
+        (PAPER, torch.zeros(2, 4), torch.zeros(24).double(), "Argument `x.dtype` must equal"),
+        (PAPER, torch.zeros(2, 4).half(), torch.zeros(24).half(), "`x.dtype` must be float32 or"),
+        (Circuit(1, ()), torch.zeros(0), torch.zeros(0), "`circuit.observables` must have at"),
+    ],
+)
+def test_it_refuses_arguments_that_do_not_fit(name, circuit, x, w, message):
+    with pytest.raises(InputError) as error:
+        DEVICES[name]()(circuit, x, w)
+    assert message in str(error.value)

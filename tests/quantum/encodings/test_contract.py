@@ -1,0 +1,49 @@
+"""What every encoding promises; a new file is found and tested."""
+
+import json
+
+import pytest
+import torch
+
+from fedqml.core.errors import InputError
+from fedqml.quantum import Circuit, encodings
+from fedqml.quantum.devices.reference import simulate
+
+from .. import dense
+from ..plugins import check_plugin, factories
+from ..strategies import numbers
+
+ENCODINGS = factories(encodings)
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_it_is_a_plugin(name):
+    check_plugin(encodings, name)
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+@pytest.mark.parametrize("qubits", [1, 2, 5])
+def test_it_is_a_circuit_that_reads_inputs_and_measures_nothing(name, qubits):
+    circuit = ENCODINGS[name](qubits=qubits)
+    assert isinstance(circuit, Circuit)
+    assert circuit.n_qubits == qubits
+    assert circuit.n_inputs >= 1
+    assert circuit.observables == ()
+    used = {op.angle.index for op in circuit.ops if op.angle and op.angle.source == "input"}
+    assert used == set(range(circuit.n_inputs)), "an input that nothing reads"
+    assert Circuit.from_dict(json.loads(json.dumps(circuit.to_dict()))) == circuit
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_the_reference_device_agrees_with_dense_matrices(name):
+    circuit = ENCODINGS[name](qubits=3).measure("Z0", "X1", "Y0 X1 Z2")
+    x, w = numbers(1, circuit.n_inputs), numbers(2, circuit.n_weights)
+    torch.testing.assert_close(
+        simulate(circuit, x, w), dense.evaluate(circuit, x, w), rtol=0, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_it_refuses_no_qubits(name):
+    with pytest.raises(InputError, match="Argument `qubits` must"):
+        ENCODINGS[name](qubits=0)

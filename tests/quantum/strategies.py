@@ -1,0 +1,77 @@
+"""Random circuits, and the numbers to evaluate them at."""
+
+import numpy as np
+import torch
+from hypothesis import settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from fedqml.quantum import GATES, MAPS, Angle, Circuit, Op, Pauli
+from fedqml.quantum.gates import Rotation
+
+INPUTS, WEIGHTS = 3, 5
+
+# no deadline: on a busy machine the first example, which imports and compiles, is slow
+some = settings(deadline=None, max_examples=40)
+
+_numbers = st.floats(-2, 2).map(lambda value: round(value, 3))
+
+
+@st.composite
+def angles(draw):
+    source = draw(st.sampled_from(["input", "weight", None]))
+    if source is None:
+        return Angle.constant(draw(_numbers))
+    index = draw(st.integers(0, (INPUTS if source == "input" else WEIGHTS) - 1))
+    return Angle(source, index, draw(st.sampled_from(list(MAPS))), draw(_numbers), draw(_numbers))
+
+
+@st.composite
+def ops(draw, n_qubits):
+    fitting = [name for name, gate in GATES.items() if len(gate.symbols) <= n_qubits]
+    name = draw(st.sampled_from(fitting))
+    wires = draw(st.permutations(range(n_qubits)))[: len(GATES[name].symbols)]
+    angle = draw(angles()) if isinstance(GATES[name], Rotation) else None
+    return Op(name, tuple(wires), angle)
+
+
+@st.composite
+def paulis(draw, n_qubits):
+    wires = draw(st.sets(st.integers(0, n_qubits - 1), min_size=1))
+    letters = draw(st.text("XYZ", min_size=len(wires), max_size=len(wires)))
+    return Pauli(tuple(sorted(wires)), letters)
+
+
+@st.composite
+def circuits(draw, max_qubits=4, max_ops=12):
+    n = draw(st.integers(1, max_qubits))
+    return Circuit(
+        n,
+        tuple(draw(st.lists(ops(n), max_size=max_ops))),
+        tuple(draw(st.lists(paulis(n), min_size=1, max_size=3))),
+    )
+
+
+def numbers(seed: int, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.from_numpy(np.random.default_rng(seed).normal(size=shape)).to(dtype)
+
+
+def arguments(circuit: Circuit, seed: int, *batch: int) -> tuple[Tensor, Tensor]:
+    """Inputs (*batch, inputs) and weights (weights,) in float64, ready for gradients."""
+    x = numbers(seed, *batch, circuit.n_inputs)
+    w = numbers(seed + 1, circuit.n_weights)
+    return x.requires_grad_(), w.requires_grad_()
+
+
+def value_and_gradients(
+    function, circuit: Circuit, x: Tensor, w: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Outputs, and the gradients of one random combination of them."""
+    values = function(circuit, x, w)
+    combination = (values * numbers(99, *values.shape).to(values.dtype)).sum()
+    gradients = torch.zeros_like(x), torch.zeros_like(w)
+    if combination.requires_grad:
+        found = torch.autograd.grad(combination, (x, w), allow_unused=True)
+        pairs = zip(found, gradients, strict=True)
+        gradients = tuple(zero if grad is None else grad for grad, zero in pairs)
+    return values.detach(), *gradients
