@@ -1,0 +1,7 @@
+"""Data, how it is split over clients, and what is learned from it."""
+
+from fedqml.data import partitions, sources
+from fedqml.data.dataset import Data, FederatedData
+from fedqml.data.shares import Partition, Shares
+
+__all__ = ["Data", "FederatedData", "Partition", "Shares", "partitions", "sources"]

@@ -1,0 +1,220 @@
+"""The data of a federation: pooled, then split over its clients."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fedqml.core.errors import InputError, require
+from fedqml.core.random import stream
+from fedqml.data.checks import (
+    as_classes,
+    as_features,
+    as_labels,
+    as_owners,
+    as_test,
+    require_same_rows,
+)
+from fedqml.data.fingerprint import digest
+from fedqml.data.shares import Partition, Shares
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Labelled examples before they are split: the training rows of all owners, and a test set.
+
+    Everything is checked when it is built. Examples of type ``float32`` or ``float64`` keep it
+    (the test set takes that of ``x``), other real types become ``float32``; labels become
+    ``int64``; all tensors are kept on the CPU.
+
+    Attributes:
+        x: training examples, shape ``(rows, features...)``.
+        y: class index of each training row, from 0, shape ``(rows,)``.
+        test: examples ``(tests, features...)`` and class indices ``(tests,)`` that the server
+            keeps, to evaluate the global model.
+        classes: name of each class; without any, "0", "1", ... up to the largest index.
+        owners: who owns each training row, where that is known.
+
+    Raises:
+        InputError: for data that nothing can be learned from, saying where the fault is.
+
+    Example:
+        >>> x, y = torch.tensor([[0.0], [1.0], [2.0], [3.0]]), torch.tensor([0, 1, 0, 1])
+        >>> Data(x, y, test=(x[:2], y[:2]), classes=("even", "odd")).classes
+        ('even', 'odd')
+    """
+
+    # Shapes and number types are checked below, in words that help whoever gave them.
+    x: Tensor
+    y: Tensor
+    test: tuple[Tensor, Tensor]
+    classes: tuple[str, ...] = ()
+    owners: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        x, y = as_features("x", self.x), as_labels("y", self.y)
+        require_same_rows("x", x, "y", y)
+        test = as_test(self.test, x)
+        # Frozen for its users; what they gave is replaced by its checked form once, here.
+        object.__setattr__(self, "x", x)
+        object.__setattr__(self, "y", y)
+        object.__setattr__(self, "test", test)
+        object.__setattr__(self, "classes", as_classes(self.classes, y, test[1]))
+        if self.owners is not None:
+            object.__setattr__(self, "owners", as_owners(self.owners, len(y)))
+
+    def split(self, partition: Partition, seed: int = 0) -> "FederatedData":
+        """Split the training rows over clients.
+
+        Args:
+            partition: the rule, for example ``partitions.iid(20)``.
+            seed: fixes what the rule draws at random.
+
+        Raises:
+            InputError: if the rule cannot split this data, or does not give every row to
+                exactly one client.
+
+        Example:
+            >>> from fedqml.data.partitions import iid
+            >>> x, y = torch.rand(6, 2), torch.tensor([0, 1, 0, 1, 0, 1])
+            >>> [len(rows) for rows in Data(x, y, test=(x, y)).split(iid(3)).clients]
+            [2, 2, 2]
+        """
+        shares = partition(self.y, self.owners, stream(seed, "partition"))
+        if not isinstance(shares, Shares):
+            raise InputError(
+                f"A partition must return `Shares`, but this one returned {type(shares).__name__}."
+            )
+        return FederatedData(self, shares.rows, shares.names)
+
+
+@dataclass(frozen=True, eq=False)
+class FederatedData:
+    """Data and which client holds which training rows.
+
+    Attributes:
+        data: the pooled data.
+        clients: the rows of each client, indices ``(examples,)`` into ``data.x``; every row in
+            exactly one.
+        names: name of each client, or ``None`` for a client without one.
+
+    Raises:
+        InputError: if a client has no row, or a row is not in exactly one client.
+
+    Example:
+        >>> x, y = torch.rand(3, 2), torch.tensor([0, 1, 1])
+        >>> clients = (torch.tensor([0, 2]), torch.tensor([1]))
+        >>> FederatedData(Data(x, y, test=(x, y)), clients).names
+        (None, None)
+    """
+
+    data: Data
+    clients: tuple[Tensor, ...]
+    names: tuple[str | None, ...] = ()
+
+    def __post_init__(self) -> None:
+        clients = tuple(as_labels(f"clients[{i}]", rows) for i, rows in enumerate(self.clients))
+        require(len(clients) > 0, "clients", self.clients, "hold the rows of at least one client")
+        _require_cover(clients, len(self.data.y))
+        names = tuple(self.names) or (None,) * len(clients)
+        if len(names) != len(clients):
+            raise InputError(
+                "Argument `names` must have an entry for each client, but it has "
+                f"{len(names)} for {len(clients)} clients."
+            )
+        object.__setattr__(self, "clients", clients)
+        object.__setattr__(self, "names", names)
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of examples, labels, class names and split, in 64 digits.
+
+        Equal data give equal fingerprints on every machine: see ``fingerprint.digest``.
+
+        Example:
+            >>> x, y = torch.zeros(2, 1), torch.tensor([0, 1])
+            >>> split = FederatedData(Data(x, y, test=(x, y)), (torch.tensor([0, 1]),))
+            >>> split.fingerprint()[:8]
+            '53ca45a6'
+        """
+        data, (x_test, y_test) = self.data, self.data.test
+        pooled = [("x", data.x), ("y", data.y), ("x_test", x_test), ("y_test", y_test)]
+        return digest(data.classes, [*pooled, *(("client", rows) for rows in self.clients)])
+
+    def description(self) -> dict[str, Any]:
+        """Return what people need to know of the data and its split, ready for JSON.
+
+        Returns:
+            Fingerprint, class names, numbers of training and test rows, shape of an example,
+            test rows of each class, and for each client its number, its owner's name, its
+            rows and its rows of each class.
+
+        Example:
+            >>> x, y = torch.zeros(3, 1), torch.tensor([0, 1, 1])
+            >>> split = FederatedData(Data(x, y, test=(x, y)), (torch.tensor([0, 1, 2]),))
+            >>> split.description()["clients"]
+            [{'client': 0, 'owner': None, 'examples': 3, 'classes': [1, 2]}]
+        """
+        data = self.data
+        return {
+            "fingerprint": self.fingerprint(),
+            "classes": list(data.classes),
+            "train": len(data.y),
+            "test": len(data.test[1]),
+            "shape": list(data.x.shape[1:]),
+            "test_classes": self._counts(data.test[1]),
+            "clients": [
+                {
+                    "client": client,
+                    "owner": name,
+                    "examples": len(rows),
+                    "classes": self._counts(data.y[rows]),
+                }
+                for client, (rows, name) in enumerate(zip(self.clients, self.names, strict=True))
+            ],
+        }
+
+    def to(self, dtype: torch.dtype) -> "FederatedData":
+        """Return the same data with examples of another precision.
+
+        Args:
+            dtype: ``torch.float32`` or ``torch.float64``.
+
+        Raises:
+            InputError: for another type, or if a value is too large for it.
+
+        Example:
+            >>> x, y = torch.zeros(2, 1), torch.tensor([0, 1])
+            >>> split = FederatedData(Data(x, y, test=(x, y)), (torch.tensor([0, 1]),))
+            >>> split.to(torch.float64).data.x.dtype
+            torch.float64
+        """
+        precisions = (torch.float32, torch.float64)
+        require(dtype in precisions, "dtype", dtype, "be torch.float32 or torch.float64")
+        x_test, y_test = self.data.test
+        pooled = replace(self.data, x=self.data.x.to(dtype), test=(x_test.to(dtype), y_test))
+        return replace(self, data=pooled)
+
+    def _counts(self, y: Tensor) -> list[int]:
+        return torch.bincount(y, minlength=len(self.data.classes)).tolist()
+
+
+def _require_cover(clients: tuple[Tensor, ...], rows: int) -> None:
+    for client, held in enumerate(clients):
+        if len(held) == 0:
+            raise InputError(
+                f"Every client must have a training row, but client {client} has none."
+            )
+        if int(held.max()) >= rows:
+            raise InputError(
+                f"Argument `clients` must hold row numbers below {rows}, but client {client} "
+                f"has row {int(held.max())}."
+            )
+    times = torch.bincount(torch.cat(clients), minlength=rows)
+    wrong = (times != 1).nonzero()
+    if len(wrong):
+        row = int(wrong[0])
+        raise InputError(
+            "Argument `clients` must hold every training row exactly once, but row "
+            f"{row} is there {int(times[row])} times."
+        )
