@@ -7,6 +7,7 @@ from typing import Any
 from fedqml.cli.show import line
 from fedqml.core.errors import InputError
 from fedqml.core.resolve import nearest
+from fedqml.report.read import read_results
 
 _KINDS = {
     "sources": ("fedqml.data.sources",),
@@ -73,8 +74,6 @@ def _plugins(packages: tuple[str, ...]) -> None:
 
 
 def _runs(folder: Path) -> None:
-    from fedqml.report.read import read_results
-
     results = read_results(folder)
     for run in sorted(results.runs, key=lambda run: (run.name, run.arm, run.seed)):
         print(line(run))

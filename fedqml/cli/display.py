@@ -1,50 +1,18 @@
 """What a person or a log sees of a run: a progress bar, plain lines, JSON lines, or nothing."""
 
 import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-if TYPE_CHECKING:
-    from fedqml.experiments.config import Experiment
-    from fedqml.experiments.rounds import Federation
-    from fedqml.experiments.run import Outcome
-
-Watch = Callable[[dict[str, Any]], None]
-
-
-class Display(Protocol):
-    """What a way of showing runs must offer."""
-
-    def running(self, experiments: "list[Experiment]", results: Path) -> Any:
-        """Return the context in which all experiments run."""
-
-    def watch(self, experiment: "Experiment") -> Watch:
-        """Return what is called with each new round of an experiment."""
-
-    def ended(self, experiment: "Experiment", outcome: "Outcome") -> None:
-        """Show that an experiment is done."""
-
-    def busy(self, experiment: "Experiment") -> None:
-        """Show that another process runs an experiment."""
-
-    def stopped(self) -> None:
-        """Show that the user stopped the run."""
-
-    def planned(self, experiment: "Experiment", federation: "Federation", done: bool) -> None:
-        """Show an experiment that would run."""
-
-
-def display(quiet: bool, as_json: bool) -> Display:
-    """Return the display that the user asked for."""
-    if as_json:
-        return JsonLines()
-    return Text(quiet)
+from fedqml.experiments.config import Experiment
+from fedqml.experiments.rounds import Federation
+from fedqml.experiments.run import Outcome, Watch
 
 
 class Text:
@@ -58,7 +26,7 @@ class Text:
         self._results = Path()
 
     @contextmanager
-    def running(self, experiments: "list[Experiment]", results: Path) -> Iterator[None]:
+    def running(self, experiments: list[Experiment], results: Path) -> Iterator[None]:
         """Show a bar over all rounds of all runs, and at the end where the results are."""
         self._results = results
         total = sum(experiment.run.rounds for experiment in experiments)
@@ -82,7 +50,7 @@ class Text:
             f"Results are in {_safe(results)}. To see them: fedqml report {_safe(results)}"
         )
 
-    def watch(self, experiment: "Experiment") -> Watch:
+    def watch(self, experiment: Experiment) -> Watch:
         """Move the bar."""
 
         def show(row: dict[str, Any]) -> None:
@@ -96,7 +64,7 @@ class Text:
 
         return show
 
-    def ended(self, experiment: "Experiment", outcome: "Outcome") -> None:
+    def ended(self, experiment: Experiment, outcome: Outcome) -> None:
         """Print a line on the run, and its warnings on the error output."""
         self._advance(experiment)
         for warning in outcome.warnings:
@@ -108,7 +76,7 @@ class Text:
             _safe(f"  {self._name(experiment)}  {how}  {self._results / experiment.id}")
         )
 
-    def busy(self, experiment: "Experiment") -> None:
+    def busy(self, experiment: Experiment) -> None:
         """Say that another process has the run."""
         self._advance(experiment)
         self._warnings.print(
@@ -119,7 +87,7 @@ class Text:
         """Say that nothing is lost."""
         self._warnings.print("Stopped. The rounds done are saved; the same command goes on.")
 
-    def planned(self, experiment: "Experiment", federation: "Federation", done: bool) -> None:
+    def planned(self, experiment: Experiment, federation: Federation, done: bool) -> None:
         """Print a line on a run that would be made."""
         self._console.print(
             _safe(
@@ -129,10 +97,10 @@ class Text:
             )
         )
 
-    def _name(self, experiment: "Experiment") -> str:
+    def _name(self, experiment: Experiment) -> str:
         return f"{experiment.arm}, seed {experiment.seed}"
 
-    def _advance(self, experiment: "Experiment") -> None:
+    def _advance(self, experiment: Experiment) -> None:
         self._before += experiment.run.rounds
         if self._bar is not None:
             self._bar.update(self._task, completed=self._before)
@@ -142,17 +110,17 @@ class JsonLines:
     """For logs and scripts: an object a line on standard output."""
 
     @contextmanager
-    def running(self, experiments: "list[Experiment]", results: Path) -> Iterator[None]:
+    def running(self, experiments: list[Experiment], results: Path) -> Iterator[None]:
         """Print what will run."""
         self._print("started", runs=[e.id for e in experiments], results=str(results))
         yield
         self._print("ended")
 
-    def watch(self, experiment: "Experiment") -> Watch:
+    def watch(self, experiment: Experiment) -> Watch:
         """Print each round."""
         return lambda row: self._of("round", experiment, **row)
 
-    def ended(self, experiment: "Experiment", outcome: "Outcome") -> None:
+    def ended(self, experiment: Experiment, outcome: Outcome) -> None:
         """Print the summary."""
         self._of(
             "finished",
@@ -163,7 +131,7 @@ class JsonLines:
             **outcome.summary,
         )
 
-    def busy(self, experiment: "Experiment") -> None:
+    def busy(self, experiment: Experiment) -> None:
         """Print that another process has the run."""
         self._of("busy", experiment)
 
@@ -171,16 +139,16 @@ class JsonLines:
         """Print that the user stopped the run."""
         self._print("stopped")
 
-    def planned(self, experiment: "Experiment", federation: "Federation", done: bool) -> None:
+    def planned(self, experiment: Experiment, federation: Federation, done: bool) -> None:
         """Print a run that would be made, with its settings."""
         self._of("planned", experiment, finished=done, config=experiment.config)
 
-    def _of(self, event: str, experiment: "Experiment", **fields: Any) -> None:
+    def _of(self, event: str, experiment: Experiment, **fields: Any) -> None:
         self._print(event, id=experiment.id, arm=experiment.arm, seed=experiment.seed, **fields)
 
     def _print(self, event: str, **fields: Any) -> None:
         # Flushed, so that a log can be followed while the run goes on.
-        print(json.dumps({"event": event, **fields}), flush=True, file=sys.stdout)
+        print(json.dumps({"event": event, **fields}), flush=True)
 
 
 def _measures(row: dict[str, Any]) -> str:
@@ -190,6 +158,13 @@ def _measures(row: dict[str, Any]) -> str:
 
 def _safe(text: object) -> str:
     """Return a text in which rich finds no markup of its own."""
-    from rich.markup import escape
-
     return escape(str(text))
+
+
+Display = Text | JsonLines
+"""A way of showing runs: the methods that both have."""
+
+
+def display(quiet: bool, as_json: bool) -> Display:
+    """Return the display that the user asked for."""
+    return JsonLines() if as_json else Text(quiet)

@@ -3,12 +3,11 @@
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fedqml.core.errors import InputError
-
-if TYPE_CHECKING:
-    from fedqml.report.results import Run
+from fedqml.report.read import read_results
+from fedqml.report.results import Run
 
 
 def add(commands: Any) -> None:
@@ -25,8 +24,6 @@ def add(commands: Any) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Print the run."""
-    from fedqml.report.read import read_results
-
     results = Path(options.results)
     every = read_results(results)
     found = [run for run in every.runs if run.id.startswith(options.id)]
@@ -43,7 +40,7 @@ def execute(options: argparse.Namespace) -> int:
     return 0
 
 
-def line(run: "Run") -> str:
+def line(run: Run) -> str:
     """Return a line on a run: id, state, last accuracy, name, arm and seed."""
     rounds = f"{run.config['run']['rounds']} rounds"
     last = run.rounds[-1] if run.rounds else None
@@ -53,7 +50,7 @@ def line(run: "Run") -> str:
     return f"{run.id}  {state:12} {rounds:11} {shown:15}  {run.name}: {run.arm}, seed {run.seed}"
 
 
-def _print(run: "Run", results: Path) -> None:
+def _print(run: Run, results: Path) -> None:
     print(line(run))
     print(f"\nfolder      {results / run.id}")
     if run.summary:

@@ -11,7 +11,8 @@ import math
 import pkgutil
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -143,8 +144,23 @@ def call(
         name: (base or Path()) / value if hints.get(name) is Path else value
         for name, value in values.items()
     }
-    try:
+    with placed(where):
         return factory(**arguments)
+
+
+@contextmanager
+def placed(where: str) -> Iterator[None]:
+    """Put the place in the experiment before whatever is refused inside.
+
+    Example:
+        >>> with placed("partition"):
+        ...     raise InputError("There are 3 rows for 4 clients.")
+        Traceback (most recent call last):
+        ...
+        fedqml.core.errors.InputError: partition: There are 3 rows for 4 clients.
+    """
+    try:
+        yield
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from fedqml.core.resolve import call, find
+from fedqml.core.resolve import call, find, placed
 from fedqml.core.transform import Strategy, Transform, chain
 from fedqml.data.dataset import Data
 from fedqml.data.losses import cross_entropy
@@ -34,10 +34,12 @@ def builder() -> Build:
             sources[key] = _make(experiment, "data", config["data"])
         data = sources[key]
         partition = _make(experiment, "partition", config["partition"])
+        with placed("partition"):
+            shares = data.split(partition, experiment.seed)
         task = Task(
             _model(experiment, data),
             cross_entropy,
-            data.split(partition, experiment.seed),
+            shares,
             dtype=getattr(torch, experiment.run.dtype),
         )
         return federation(

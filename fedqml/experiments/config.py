@@ -6,7 +6,7 @@ import itertools
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -51,7 +51,7 @@ class RunSettings:
 
     rounds: int
     clients_per_round: int
-    seeds: list[int] = field(default_factory=lambda: [0])
+    seeds: list[int]
     checkpoint_every: int = 10
     dtype: Literal["float32", "float64"] = "float32"
     threads: int = 1
@@ -153,7 +153,8 @@ def experiments(
     table: Mapping[str, Any], name: str, base: Path, overrides: Sequence[str] = ()
 ) -> list[Experiment]:
     """Return the runs of an experiment given as a table; see ``load``."""
-    plain = {k: v for k, v in copy.deepcopy(dict(table)).items() if k not in ("sweep", "arms")}
+    whole = copy.deepcopy({**_DEFAULTS, **table})
+    plain = {key: value for key, value in whole.items() if key not in ("sweep", "arms")}
     sweep = dict(_table(table, "sweep"))
     for override in overrides:
         key, value = _parse(override)
@@ -201,16 +202,12 @@ def _runs(table: Mapping[str, Any], arm: str, name: str, base: Path) -> Iterator
     for key in ("name", "title"):
         if not isinstance(table.get(key, ""), str):
             raise InputError(f"{key} must be a text, but it is {table[key]!r}.")
-    whole = {**_DEFAULTS, **table}
     config: dict[str, Any] = {}
     for section in ("data", "partition", "model", "local", "engine"):
-        if section not in whole:
-            raise InputError(f"the section [{section}] is missing.")
-        config[section] = _resolve(section, _table(whole, section))
-    config["strategy"] = _strategy(_table(whole, "strategy"))
-    if "run" not in whole:
-        raise InputError("the section [run] is missing.")
-    checked = settings(RunSettings, _table(whole, "run"), "run")
+        config[section] = _resolve(section, _table(table, section, needed=True))
+    config["strategy"] = _strategy(_table(table, "strategy"))
+    given = {"seeds": [0], **_table(table, "run", needed=True)}
+    checked = settings(RunSettings, given, "run")
     run = call(RunSettings, checked, "run")
     # What the numbers do not depend on stays out, so that changing it starts nothing anew.
     config["run"] = {k: v for k, v in asdict(run).items() if k not in ("seeds", "checkpoint_every")}
@@ -244,7 +241,9 @@ def _resolve(section: str, table: Mapping[str, Any]) -> dict[str, Any]:
     return {"use": table["use"], **checked}
 
 
-def _table(whole: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def _table(whole: Mapping[str, Any], key: str, needed: bool = False) -> Mapping[str, Any]:
+    if needed and key not in whole:
+        raise InputError(f"the section [{key}] is missing.")
     value = whole.get(key, {})
     if not isinstance(value, dict):
         raise InputError(f"{key} must be a table, but it is {value!r}.")

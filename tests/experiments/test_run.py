@@ -1,0 +1,309 @@
+import json
+import shutil
+import sys
+from pathlib import Path
+from subprocess import PIPE, Popen
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from fedqml.core.errors import InputError
+from fedqml.core.transform import Strategy, stateless
+from fedqml.engines import sequential, vectorised
+from fedqml.experiments.build import builder
+from fedqml.experiments.config import experiments
+from fedqml.experiments.rounds import advance, begin, federation, proceed
+from fedqml.experiments.run import run_experiment
+from fedqml.experiments.store import Busy, Store
+from fedqml.federated.aggregators import mean
+from fedqml.federated.local import adam, sgd
+from tests.federations import AVERAGING, hybrid, task, with_dropout
+
+TABLE = {
+    "data": {"use": "breast_cancer"},
+    "partition": {"use": "iid", "clients": 4},
+    "model": {"use": "dense_vqc", "qubits": 2, "depth": 1, "dropout": 0.2},
+    "local": {"use": "adam", "lr": 0.02, "batch_size": 64, "keep_state": True},
+    "run": {"rounds": 6, "clients_per_round": 2, "checkpoint_every": 2},
+}
+
+
+def experiment(*overrides):
+    return experiments(TABLE, "demo", Path(), overrides)[0]
+
+
+def silent(row):
+    pass
+
+
+class Stop:
+    """Interrupts the run when it has seen a round."""
+
+    def __init__(self, round):
+        self.round = round
+
+    def __call__(self, row):
+        if row["round"] == self.round:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def build():
+    return builder()
+
+
+@pytest.fixture(scope="module")
+def whole(build, tmp_path_factory):
+    """An uninterrupted run: its folder and its summary."""
+    results = tmp_path_factory.mktemp("whole")
+    outcome = run_experiment(experiment(), build, results, silent)
+    return results / experiment().id, outcome.summary
+
+
+def test_a_finished_run_has_all_of_it_on_disk(whole):
+    folder, summary = whole
+    rows = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    assert [row["round"] for row in rows] == list(range(7))
+    assert rows[0]["train_loss"] is None
+    assert rows[-1]["test_loss"] < rows[0]["test_loss"]
+    assert json.loads((folder / "summary.json").read_text()) == summary
+    assert summary["parameters"] == {"total": 30 * 2 + 2 + 6, "quantum": 6}
+    described = json.loads((folder / "experiment.json").read_text())
+    assert described["id"] == folder.name
+    assert described["arm"] == {"label": "federated", "central": False}
+    shares = json.loads((folder / "data.json").read_text())["clients"]
+    assert sum(share["examples"] for share in shares) == 455
+    weights = load_file(folder / "model.safetensors")
+    assert {name: tuple(w.shape) for name, w in weights.items()} == {
+        "1.weight": (2, 30),
+        "1.bias": (2,),
+        "3.weights": (6,),
+    }
+    assert (folder / "circuit.svg").read_bytes().startswith(b"<?xml")
+    assert list((folder / "checkpoints").iterdir()) == []
+
+
+def test_costs_are_counted(whole):
+    folder, _ = whole
+    row = json.loads((folder / "history.jsonl").read_text().splitlines()[1])
+    shares = json.loads((folder / "data.json").read_text())["clients"]
+    samples = sum(shares[c]["examples"] for c in row["clients"])
+    assert row["samples"] == samples
+    assert row["bytes_up"] == row["bytes_down"] == 2 * 68 * 4
+    tests = 114
+    assert row["circuit_evaluations"] == samples + tests
+    # 4 angles of the encoding and 6 of the ansatz, two shifted executions each, and the value.
+    assert row["hardware_evaluations"] == samples * (1 + 2 * 10) + tests
+
+
+def test_a_second_call_finds_it_done(whole, build):
+    folder, summary = whole
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.name != ".lock"}
+    outcome = run_experiment(experiment(), build, folder.parent, silent)
+    assert outcome.done_before
+    assert outcome.summary == summary
+    assert before == {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.name != ".lock"}
+
+
+@pytest.mark.parametrize("round", range(6))
+def test_an_interrupted_run_goes_on_to_the_same_bits(whole, build, tmp_path, round):
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(experiment(), build, tmp_path, Stop(round))
+    outcome = run_experiment(experiment(), build, tmp_path, silent)
+    assert outcome.resumed == round
+    assert outcome.warnings == ()
+    assert outcome.summary["hash"] == whole[1]["hash"]
+    assert _lasting(tmp_path / experiment().id) == _lasting(whole[0])
+
+
+def test_a_run_that_died_without_a_word_goes_on_from_its_checkpoint(whole, build, tmp_path):
+    class Died(Exception):
+        pass
+
+    def die(row):
+        if row["round"] == 5:
+            raise Died
+
+    with pytest.raises(Died):
+        run_experiment(experiment(), build, tmp_path, die)
+    history = tmp_path / experiment().id / "history.jsonl"
+    history.write_text(history.read_text()[:-20])  # the line that was being written
+    outcome = run_experiment(experiment(), build, tmp_path, silent)
+    assert outcome.resumed == 4
+    assert outcome.summary["hash"] == whole[1]["hash"]
+    assert _lasting(tmp_path / experiment().id) == _lasting(whole[0])
+
+
+@pytest.fixture
+def interrupted(build, tmp_path):
+    """The checkpoints of a run that was stopped after round 5: of rounds 4 and 5."""
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(experiment(), build, tmp_path, Stop(5))
+    folder = tmp_path / experiment().id / "checkpoints"
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "000004.json",
+        "000004.safetensors",
+        "000005.json",
+        "000005.safetensors",
+    ]
+    return folder
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+@pytest.mark.parametrize("damage", [flip, truncate, Path.unlink])
+@pytest.mark.parametrize("name", ["000005.safetensors", "000005.json"])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_used(
+    whole, build, interrupted, name, damage
+):
+    damage(interrupted / name)
+    outcome = run_experiment(experiment(), build, interrupted.parent.parent, silent)
+    assert outcome.resumed == 4
+    if damage is not Path.unlink or name.endswith("safetensors"):
+        assert "000005" in outcome.warnings[0]
+        assert "damaged" in outcome.warnings[0]
+    assert outcome.summary["hash"] == whole[1]["hash"]
+
+
+def test_with_every_checkpoint_damaged_it_starts_anew(whole, build, interrupted):
+    for path in interrupted.glob("*.safetensors"):
+        flip(path)
+    outcome = run_experiment(experiment(), build, interrupted.parent.parent, silent)
+    assert outcome.resumed == 0
+    assert len(outcome.warnings) == 2
+    assert outcome.summary["hash"] == whole[1]["hash"]
+
+
+def test_a_run_of_other_data_is_not_continued_nor_counted_as_done(
+    whole, build, interrupted, tmp_path, monkeypatch
+):
+    shutil.copytree(whole[0], tmp_path / "done" / whole[0].name)
+    monkeypatch.setattr("fedqml.data.dataset.FederatedData.fingerprint", lambda self: "other")
+    for results in (interrupted.parent.parent, tmp_path / "done"):
+        with pytest.raises(InputError, match="same settings but other data"):
+            run_experiment(experiment(), build, results, silent)
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from fedqml.experiments.store import Store
+with Store(Path(sys.argv[1])).locked():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_two_processes_cannot_run_one_id(build, tmp_path):
+    run = experiment("run.rounds=1")
+    command = [sys.executable, "-c", HOLD, str(tmp_path / run.id)]
+    with Popen(command, stdin=PIPE, stdout=PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(Busy):
+            run_experiment(run, build, tmp_path, silent)
+        other.kill()  # the system frees the lock of a process that died
+    assert not run_experiment(run, build, tmp_path, silent).done_before
+
+
+def test_a_results_folder_that_cannot_be_written_is_named(build, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"The results folder .*file.* cannot be written"):
+        run_experiment(experiment(), build, tmp_path / "file", silent)
+
+
+def test_a_run_that_learns_nothing_says_so(build, tmp_path):
+    run = experiment("local.lr=0.0", "run.rounds=1")
+    outcome = run_experiment(run, build, tmp_path, silent)
+    assert "No weight changed" in outcome.warnings[0]
+
+
+def test_a_resumed_run_is_told_of_another_version(build, interrupted):
+    environment = interrupted.parent / "environment.json"
+    content = json.loads(environment.read_text())
+    environment.write_text(json.dumps({**content, "torch": "1.0"}))
+    outcome = run_experiment(experiment(), build, interrupted.parent.parent, silent)
+    assert "begun with torch 1.0" in outcome.warnings[0]
+
+
+def test_threads_are_set_for_the_run_and_put_back(build, tmp_path):
+    seen = []
+    before = torch.get_num_threads()
+    run = experiment("run.threads=2", "run.rounds=1")
+    run_experiment(run, build, tmp_path, lambda row: seen.append(torch.get_num_threads()))
+    assert seen == [2, 2]
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["partition.clients=456"], "partition"),
+        (["run.clients_per_round=5"], "`clients_per_round` must be at most the number of clients, 4"),
+        (["model.qubits=0"], "model: Argument `qubits`"),
+        (["model.qubits=1"], "`qubits` must be at least the number of classes, 2"),
+        (["model.dropout=1.0"], r"model: Argument `dropout` must be in \[0, 1\)"),
+        (["local.epochs=0"], "local: Argument `epochs` must be at least 1"),
+        (["engine.at_once=0"], "engine: Argument `at_once` must be at least 1"),
+        (["strategy.server=[]"], "must leave one row"),
+        (["strategy.client=[{use='clip', norm=0}]"], "strategy.client: Argument `norm`"),
+        (["data.test_fraction=2.0"], "data: Argument `test_fraction`"),
+    ],
+)
+def test_values_out_of_range_are_refused_before_training(build, overrides, message):
+    with pytest.raises(InputError, match=message):
+        build(experiment(*overrides))
+
+
+@pytest.mark.parametrize("model", [hybrid, with_dropout])
+@pytest.mark.parametrize("local", [sgd(lr=0.1, momentum=0.5), adam(lr=0.02, keep_state=True)])
+def test_engines_train_the_same_model(model, local):
+    ends = []
+    for engine in (sequential(), vectorised(2)):
+        ready = federation(task(model), local, AVERAGING, engine, 5, 3, seed=0)
+        *_, last = proceed(ready, begin(ready))
+        ends.append(last)
+    torch.testing.assert_close(ends[0].params, ends[1].params, rtol=1e-9, atol=1e-8)
+    assert [row["clients"] for row in ends[0].rows] == [row["clients"] for row in ends[1].rows]
+
+
+def test_equal_seeds_give_equal_bits_and_other_seeds_other_ones():
+    def end(seed):
+        ready = federation(task(), sgd(), AVERAGING, vectorised(), 2, 3, seed)
+        *_, last = proceed(ready, begin(ready))
+        return last.digest()
+
+    assert end(0) == end(0)
+    assert end(0) != end(1)
+
+
+def test_divergence_is_an_error_that_says_so():
+    ready = federation(task(with_dropout), sgd(lr=1e300), AVERAGING, vectorised(), 9, 3, seed=0)
+    with pytest.raises(InputError, match="training has diverged"):
+        list(proceed(ready, begin(ready)))
+    overflow = Strategy(server=stateless(lambda u, c: mean().apply(_huge(u), {}, c)[0]))
+    ready = federation(task(), sgd(), overflow, vectorised(), 9, 3, seed=0)
+    progress = advance(ready, begin(ready))
+    with pytest.raises(InputError, match="global weights became NaN"):
+        advance(ready, progress)
+
+
+def _huge(updates):
+    from dataclasses import replace
+
+    return replace(updates, delta=torch.full_like(updates.delta, 1.7e308))
+
+
+def _lasting(folder):
+    rows = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    for row in rows:
+        del row["seconds"]
+    return rows, (folder / "model.safetensors").read_bytes()
