@@ -16,15 +16,18 @@ from fedqml.quantum.layer import QuantumLayer
 
 def hybrid() -> nn.Module:
     """Return a dense layer before a two-qubit circuit."""
-    return nn.Sequential(
-        nn.Linear(3, 2), QuantumLayer(arctan(2), rot_cnot(2, depth=1), measure=2)
-    )
+    return nn.Sequential(nn.Linear(3, 2), QuantumLayer(arctan(2), rot_cnot(2, depth=1), measure=2))
 
 
 def with_dropout() -> nn.Module:
     """Return a classical model with two dropout layers."""
     return nn.Sequential(
-        nn.Linear(3, 8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 8), nn.Dropout(0.5), nn.Linear(8, 2)
+        nn.Linear(3, 8),
+        nn.ReLU(),
+        nn.Dropout(0.3),
+        nn.Linear(8, 8),
+        nn.Dropout(0.5),
+        nn.Linear(8, 2),
     )
 
 

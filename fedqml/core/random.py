@@ -3,6 +3,7 @@
 import hashlib
 
 import numpy as np
+from jaxtyping import Int
 
 
 def stream(seed: int, name: str, *indices: int) -> np.random.Generator:
@@ -29,6 +30,24 @@ def stream(seed: int, name: str, *indices: int) -> np.random.Generator:
     Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011 (Philox).
     """
     return np.random.Generator(np.random.Philox(key=derive(seed, name, *indices)))
+
+
+def shuffled(n: int, rng: np.random.Generator) -> Int[np.ndarray, " n"]:
+    """Return the numbers from 0 to ``n - 1`` in random order.
+
+    The order sorts 64 raw random bits for each number. NumPy promises the raw bits of a Philox
+    generator for ever, but not what ``Generator.permutation`` makes of them: with it, cohorts,
+    batches and splits would depend on NumPy's version.
+
+    Args:
+        n: how many numbers.
+        rng: the random stream.
+
+    Example:
+        >>> shuffled(5, stream(0, "example"))
+        array([2, 3, 1, 0, 4])
+    """
+    return np.argsort(rng.bit_generator.random_raw(n), kind="stable")
 
 
 def derive(seed: int, name: str, *indices: int) -> int:

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from fedqml.core.random import shuffled
+
 
 class BatchPlan(NamedTuple):
     """Which examples make which batch of which epoch; a leading client axis when stacked.
@@ -36,7 +38,8 @@ def batch_plan(
         rng: the client's stream of this round.
 
     Example:
-        >>> plan = batch_plan(torch.arange(5), 2, 1, np.random.default_rng(0))
+        >>> from fedqml.core.random import stream
+        >>> plan = batch_plan(torch.arange(5), 2, 1, stream(0, "batches", 1, 0))
         >>> plan.mask.sum(-1)
         tensor([[2, 2, 1]])
     """
@@ -45,12 +48,13 @@ def batch_plan(
     steps = -(-n // batch)
     order = np.zeros((epochs, steps * batch), dtype=np.int64)
     for epoch in order:
-        epoch[:n] = rng.permutation(n)
+        epoch[:n] = shuffled(n, rng)
+    keys = (rng.bit_generator.random_raw(epochs * steps) >> np.uint64(1)).astype(np.int64)
     mask = torch.arange(steps * batch) < n
     return BatchPlan(
         rows[torch.from_numpy(order)].reshape(epochs, steps, batch),
         mask.expand(epochs, -1).reshape(epochs, steps, batch),
-        torch.from_numpy(rng.integers(2**63, size=(epochs, steps), dtype=np.int64)),
+        torch.from_numpy(keys.reshape(epochs, steps)),
     )
 
 

@@ -19,7 +19,7 @@ def hold_out(
     classes: Sequence[str],
     *,
     test_fraction: float,
-    split_seed: int,
+    seed: int,
     standardised: bool,
     owners: Sequence[str] | None = None,
 ) -> Data:
@@ -30,7 +30,7 @@ def hold_out(
         y: class index of each row.
         classes: name of each class.
         test_fraction: share of the rows that is held out.
-        split_seed: fixes which rows are held out.
+        seed: fixes which rows are held out.
         standardised: standardise the features by the training rows (see ``standardise``).
         owners: owner of each row, where that is known.
 
@@ -40,12 +40,12 @@ def hold_out(
     Example:
         >>> x, y = np.arange(10.0).reshape(10, 1), np.array([0, 1] * 5)
         >>> data = hold_out(
-        ...     x, y, ["even", "odd"], test_fraction=0.2, split_seed=0, standardised=False
+        ...     x, y, ["even", "odd"], test_fraction=0.2, seed=0, standardised=False
         ... )
         >>> len(data.y), len(data.test[1])
         (8, 2)
     """
-    train, test = stratified_split(y, test_fraction, stream(split_seed, "test rows"), owners)
+    train, test = stratified_split(y, test_fraction, stream(seed, "test rows"), owners)
     return in_single_precision(
         (x[train], y[train]),
         (x[test], y[test]),

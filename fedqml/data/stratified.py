@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Int
 
 from fedqml.core.errors import InputError, require
-from fedqml.data.shuffle import shuffled
+from fedqml.core.random import shuffled
 
 Rows = Int[np.ndarray, " _"]
 Table = Int[np.ndarray, "owners classes"]

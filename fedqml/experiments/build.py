@@ -29,9 +29,10 @@ def builder() -> Build:
 
     def build(experiment: Experiment) -> Federation:
         config = experiment.config
-        key = json.dumps([str(experiment.base.resolve()), config["data"]])
+        from_run = _supplied("data", config["data"], seed=experiment.seed)
+        key = json.dumps([str(experiment.base.resolve()), config["data"], from_run])
         if key not in sources:
-            sources[key] = _make(experiment, "data", config["data"])
+            sources[key] = _make(experiment, "data", config["data"], **from_run)
         data = sources[key]
         partition = _make(experiment, "partition", config["partition"])
         with placed("partition"):
@@ -69,9 +70,12 @@ def _side(experiment: Experiment, side: str) -> Transform:
 
 def _model(experiment: Experiment, data: Data) -> Callable[[], nn.Module]:
     table = experiment.config["model"]
-    factory = find(table["use"], PLUGINS["model"], "model")
-    from_data = {"shape": tuple(data.x.shape[1:]), "classes": len(data.classes)}
-    # The user's own factory may do without.
-    parameters = inspect.signature(factory).parameters
-    wanted = {name: from_data[name] for name in SUPPLIED["model"] if name in parameters}
-    return lambda: _make(experiment, "model", table, **wanted)
+    shape = tuple(data.x.shape[1:])
+    from_data = _supplied("model", table, shape=shape, classes=len(data.classes))
+    return lambda: _make(experiment, "model", table, **from_data)
+
+
+def _supplied(section: str, table: dict[str, Any], **values: Any) -> dict[str, Any]:
+    """Return those of the values that the section's factory takes; a user's own may do without."""
+    parameters = inspect.signature(find(table["use"], PLUGINS[section], section)).parameters
+    return {name: values[name] for name in SUPPLIED[section] if name in parameters}

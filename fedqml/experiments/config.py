@@ -25,8 +25,8 @@ PLUGINS = {
 }
 """Where the factories that a section may name live."""
 
-SUPPLIED = {"model": ("shape", "classes")}
-"""Parameters that come from the data instead of the file."""
+SUPPLIED = {"data": ("seed",), "model": ("shape", "classes")}
+"""Parameters that come from the run or its data instead of the file."""
 
 _DEFAULTS: dict[str, Any] = {
     "partition": {"use": "central"},

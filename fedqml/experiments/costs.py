@@ -14,11 +14,13 @@ class CircuitCosts:
     """Executions of circuits for one example.
 
     Attributes:
-        forward: for the model's outputs.
+        simulated: for the model's outputs; gradients by backpropagation need no further ones.
+        forward: on hardware, for the outputs.
         gradient: on hardware, for the outputs and all gradients by the parameter-shift rule.
         weights: trainable weights that are circuit angles.
     """
 
+    simulated: int
     forward: int
     gradient: int
     weights: int
@@ -30,13 +32,14 @@ def circuit_costs(objective: Objective) -> CircuitCosts:
     A layer may be applied several times to one example, as in a quanvolution, so the calls
     are counted and not the layers.
     """
-    forward = gradient = 0
+    simulated = forward = gradient = 0
 
     def count(layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        nonlocal forward, gradient
+        nonlocal simulated, forward, gradient
         assert isinstance(layer, QuantumLayer)
         calls = inputs[0].shape[:-1].numel()
-        forward += calls
+        simulated += calls
+        forward += calls * layer.executions_per_forward
         gradient += calls * layer.executions_per_gradient
 
     layers = quantum_layers(objective.module)
@@ -48,7 +51,7 @@ def circuit_costs(objective: Objective) -> CircuitCosts:
         for hook in hooks:
             hook.remove()
     weights = sum(p.numel() for layer in layers for p in layer.parameters() if p.requires_grad)
-    return CircuitCosts(forward, gradient, weights)
+    return CircuitCosts(simulated, forward, gradient, weights)
 
 
 def quantum_layers(module: nn.Module) -> list[QuantumLayer]:

@@ -209,7 +209,7 @@ def _costs(federation: Federation, cohort: list[int]) -> Row:
         "samples": samples,
         "bytes_down": model * len(cohort),
         "bytes_up": model * len(cohort),
-        "circuit_evaluations": costs.forward * (samples + tested),
+        "circuit_evaluations": costs.simulated * (samples + tested),
         "hardware_evaluations": costs.gradient * samples + costs.forward * tested,
     }
 

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from fedqml.core.random import stream
+from fedqml.core.random import shuffled, stream
 
 
 def sample(clients: int, cohort: int, seed: int, round: int) -> Int[Tensor, " cohort"]:
@@ -22,5 +22,5 @@ def sample(clients: int, cohort: int, seed: int, round: int) -> Int[Tensor, " co
 
     Source: Chen and Yoo, arXiv:2103.12010, section V; McMahan et al., arXiv:1602.05629.
     """
-    chosen = stream(seed, "cohort", round).choice(clients, size=cohort, replace=False)
-    return torch.from_numpy(chosen).sort().values
+    order = shuffled(clients, stream(seed, "cohort", round))
+    return torch.from_numpy(order[:cohort]).sort().values

@@ -207,13 +207,15 @@ def test_stopping_a_run_saves_its_rounds(here, capsys, stop):
 
 
 def test_a_run_that_another_process_has_is_left_to_it(here, capsys):
+    (here / "small.toml").write_text(FILE.partition("[arms")[0])
     with subprocess.Popen(command(*LONG), stdout=subprocess.DEVNULL) as process:
         try:
             wait_for_round(here / "results", 1)
-            code, _, err = run(capsys, *LONG[:4], "--set", "run.rounds=100000", "--json")
+            code, _, err = run(capsys, *LONG)
         finally:
             process.kill()
     assert code == 3
+    assert "is being run by another process" in err
 
 
 def test_killed_at_any_moment_it_resumes_to_the_same_bits(here, capsys):

@@ -10,7 +10,7 @@ OWNERS = [f"owner {i // 6}" for i in range(30)]
 
 def test_rows_keep_their_label_and_owner():
     data = hold_out(
-        X, Y, ["a", "b", "c"], test_fraction=0.3, split_seed=4, standardised=False, owners=OWNERS
+        X, Y, ["a", "b", "c"], test_fraction=0.3, seed=4, standardised=False, owners=OWNERS
     )
     rows = (data.x[:, 0] / 2).long()
     held_out = (data.test[0][:, 0] / 2).long()

@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedqml.core.errors import InputError
-from fedqml.core.random import stream
-from fedqml.data.shuffle import shuffled
+from fedqml.core.random import shuffled, stream
 from fedqml.data.stratified import stratified_split
 
 FRACTIONS = st.integers(1, 99).map(lambda percent: percent / 100)

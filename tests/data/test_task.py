@@ -61,7 +61,10 @@ def test_weights_and_data_have_the_task_s_dtype():
     [
         (lambda: nn.Linear(4, 2), "on one example of each class they fail"),
         (lambda: nn.Linear(3, 1), "on one example of each class they fail"),
-        (lambda: nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)), "changes its buffer `1.running"),
+        (
+            lambda: nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)),
+            "changes its buffer `1.running",
+        ),
         (lambda: 3, "must return a torch module, not int"),
         (lambda: nn.ReLU(), "no trainable parameter"),
     ],

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from fedqml.core.errors import InputError
+from fedqml.core.random import shuffled
 from fedqml.core.transform import Transform, chain
 from fedqml.core.updates import Context
 from fedqml.data.shares import Shares
@@ -20,7 +21,7 @@ from tests.federations import hybrid, task, with_dropout
 
 def unequal(sizes):
     def partition(labels, owners, rng):
-        order = torch.from_numpy(rng.permutation(len(labels)))
+        order = torch.from_numpy(shuffled(len(labels), rng))
         return Shares(tuple(order.split(sizes)))
 
     return partition
@@ -139,7 +140,7 @@ def test_one_client_is_central_training_as_pytorch_does_it():
     x, y = objective.data.data.x, objective.data.data.y
     for number in range(1, 4):
         context = Context(number, torch.tensor([0]), params, seed=0)
-        order = context.rng("batches", 0).permutation(len(y))
+        order = shuffled(len(y), context.rng("batches", 0))
         result, state = train(context, state)
         params = params + result.delta
         for batch in torch.from_numpy(objective.data.clients[0].numpy()[order]).split(16):

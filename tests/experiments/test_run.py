@@ -15,7 +15,7 @@ from fedqml.experiments.build import builder
 from fedqml.experiments.config import experiments
 from fedqml.experiments.rounds import advance, begin, federation, proceed
 from fedqml.experiments.run import run_experiment
-from fedqml.experiments.store import Busy, Store
+from fedqml.experiments.store import Busy
 from fedqml.federated.aggregators import mean
 from fedqml.federated.local import adam, sgd
 from tests.federations import AVERAGING, hybrid, task, with_dropout
@@ -247,7 +247,10 @@ def test_threads_are_set_for_the_run_and_put_back(build, tmp_path):
     ("overrides", "message"),
     [
         (["partition.clients=456"], "partition"),
-        (["run.clients_per_round=5"], "`clients_per_round` must be at most the number of clients, 4"),
+        (
+            ["run.clients_per_round=5"],
+            "`clients_per_round` must be at most the number of clients, 4",
+        ),
         (["model.qubits=0"], "model: Argument `qubits`"),
         (["model.qubits=1"], "`qubits` must be at least the number of classes, 2"),
         (["model.dropout=1.0"], r"model: Argument `dropout` must be in \[0, 1\)"),

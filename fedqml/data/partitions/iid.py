@@ -6,8 +6,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from fedqml.core.errors import InputError, require
+from fedqml.core.random import shuffled
 from fedqml.data.shares import Partition, Shares
-from fedqml.data.shuffle import shuffled
 
 
 def iid(clients: int) -> Partition:

@@ -4,9 +4,7 @@ from fedqml.data.dataset import Data
 from fedqml.data.hold_out import hold_out
 
 
-def breast_cancer(
-    test_fraction: float = 0.2, standardise: bool = True, split_seed: int = 0
-) -> Data:
+def breast_cancer(test_fraction: float = 0.2, standardise: bool = True, seed: int = 0) -> Data:
     """Return 569 tumours, 212 malignant and 357 benign, with 30 measurements of their cells each.
 
     The data come with scikit-learn; nothing is downloaded.
@@ -16,7 +14,7 @@ def breast_cancer(
         standardise: shift and scale each feature to mean 0 and standard deviation 1, by the
             pooled training rows. A real federation would have to add up its owners' counts,
             sums and sums of squares to know these (see ``fedqml.data.standardise``).
-        split_seed: fixes which rows are for testing.
+        seed: fixes which rows are for testing; an experiment supplies the run's seed.
 
     Returns:
         Examples ``(rows, 30)``; classes malignant and benign.
@@ -41,6 +39,6 @@ def breast_cancer(
         bunch.target,
         [str(name) for name in bunch.target_names],
         test_fraction=test_fraction,
-        split_seed=split_seed,
+        seed=seed,
         standardised=standardise,
     )

@@ -26,7 +26,7 @@ def csv(
     owner: str | None = None,
     test_fraction: float = 0.2,
     standardise: bool = True,
-    split_seed: int = 0,
+    seed: int = 0,
 ) -> Data:
     """Read a table whose first line names its columns.
 
@@ -44,7 +44,7 @@ def csv(
         standardise: shift and scale each feature to mean 0 and standard deviation 1, by the
             pooled training rows. A real federation would have to add up its owners' counts,
             sums and sums of squares to know these (see ``fedqml.data.standardise``).
-        split_seed: fixes which rows are for testing.
+        seed: fixes which rows are for testing; an experiment supplies the run's seed.
 
     Returns:
         Examples ``(rows, features)`` in the order of the columns.
@@ -98,7 +98,7 @@ def csv(
         y,
         classes,
         test_fraction=test_fraction,
-        split_seed=split_seed,
+        seed=seed,
         standardised=standardise,
         owners=None if owner is None else owners,
     )

@@ -11,7 +11,7 @@ def digits(
     classes: list[int] | None = None,
     test_fraction: float = 0.2,
     standardise: bool = False,
-    split_seed: int = 0,
+    seed: int = 0,
 ) -> Data:
     """Return handwritten digits of 8 x 8 pixels, 1,797 of them if all ten digits are chosen.
 
@@ -24,7 +24,7 @@ def digits(
         standardise: shift and scale each pixel to mean 0 and standard deviation 1, by the
             pooled training rows. A real federation would have to add up its owners' counts,
             sums and sums of squares to know these (see ``fedqml.data.standardise``).
-        split_seed: fixes which rows are for testing.
+        seed: fixes which rows are for testing; an experiment supplies the run's seed.
 
     Returns:
         Examples ``(rows, 64)``: pixels from 0 (empty) to 1 (ink), row by row.
@@ -56,6 +56,6 @@ def digits(
         index[bunch.target[rows]],
         [str(digit) for digit in chosen],
         test_fraction=test_fraction,
-        split_seed=split_seed,
+        seed=seed,
         standardised=standardise,
     )

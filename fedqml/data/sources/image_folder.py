@@ -23,7 +23,7 @@ def image_folder(
     grey: bool = False,
     classes: list[str] | None = None,
     test_fraction: float = 0.2,
-    split_seed: int = 0,
+    seed: int = 0,
 ) -> Data:
     """Read images from folders that are named after their classes.
 
@@ -40,7 +40,7 @@ def image_folder(
             order of their names, if not given.
         test_fraction: share of the images that the server keeps for testing; not used if there
             are folders ``train`` and ``test``.
-        split_seed: fixes which images are for testing; not used if there are such folders.
+        seed: fixes which images are for testing; not used if there are such folders.
 
     Returns:
         Examples ``(rows, 3 or 1, size, size)``, values from 0 to 1.
@@ -75,7 +75,7 @@ def image_folder(
         return Data(x, y, test=test, classes=names)
     names = _classes(root, classes)
     files, labels = _files(root, "", names)
-    train, held_out = stratified_split(labels, test_fraction, stream(split_seed, "test rows"))
+    train, held_out = stratified_split(labels, test_fraction, stream(seed, "test rows"))
     x, y = _read([files[i] for i in train], labels[train], size, grey)
     test = _read([files[i] for i in held_out], labels[held_out], size, grey)
     return Data(x, y, test=test, classes=names)

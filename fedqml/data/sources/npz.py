@@ -29,9 +29,7 @@ _UNREADABLE = (
 )
 
 
-def npz(
-    path: Path, test_fraction: float = 0.2, standardise: bool = False, split_seed: int = 0
-) -> Data:
+def npz(path: Path, test_fraction: float = 0.2, standardise: bool = False, seed: int = 0) -> Data:
     """Read examples and labels from an ``.npz`` file, as ``numpy.savez`` writes it.
 
     The arrays are ``x`` (rows, features...), ``y`` (rows,), and, where there are any, the test
@@ -46,7 +44,7 @@ def npz(
         standardise: shift and scale each feature to mean 0 and standard deviation 1, by the
             pooled training rows. A real federation would have to add up its owners' counts,
             sums and sums of squares to know these (see ``fedqml.data.standardise``).
-        split_seed: fixes which rows are for testing; not used if the file has test data.
+        seed: fixes which rows are for testing; not used if the file has test data.
 
     Returns:
         Examples in single precision, of the shape in the file.
@@ -76,7 +74,7 @@ def npz(
             y,
             classes,
             test_fraction=test_fraction,
-            split_seed=split_seed,
+            seed=seed,
             standardised=standardise,
             owners=owners,
         )

@@ -55,7 +55,7 @@ def test_rows_keep_the_order_of_the_file(load):
 def test_every_owner_keeps_a_training_row(load):
     content = "a,t,o\n" + "".join(f"{i},{i % 2},{'lone' if i == 3 else 'big'}\n" for i in range(10))
     for seed in range(10):
-        data = load(content, "t", owner="o", test_fraction=0.5, split_seed=seed)
+        data = load(content, "t", owner="o", test_fraction=0.5, seed=seed)
         assert data.owners.count("lone") == 1
 
 

@@ -88,7 +88,7 @@ def test_settings_are_documented_and_mean_the_same_everywhere(name):
         assert f"    {parameter}: " in factory.__doc__
     defaults = {key: p.default for key, p in parameters.items()}
     assert defaults["test_fraction"] == 0.2
-    assert defaults["split_seed"] == 0
+    assert defaults["seed"] == 0
     assert inspect.get_annotations(factory).get("path", Path) is Path
 
 
@@ -105,7 +105,7 @@ def test_equal_settings_give_equal_data(source):
 
 
 def test_the_seed_chooses_the_test_rows(source):
-    one, other = source(split_seed=0), source(split_seed=1)
+    one, other = source(seed=0), source(seed=1)
     assert fingerprint(one) != fingerprint(other)
     assert one.x.shape == other.x.shape
 

@@ -1,0 +1,190 @@
+"""Reading a results folder: one damaged run is listed with its reason, the others count."""
+
+import re
+from pathlib import Path
+
+from fedqml.core.errors import InputError
+from fedqml.report.record import Damaged, Record, as_record, parse_record
+from fedqml.report.results import COSTS, METRIC, Client, Data, Results, Round, Run, Summary
+
+_RUN_FOLDER = re.compile(r"[0-9a-f]{16}")
+
+
+def read_results(results: Path) -> Results:
+    """Read every run in a folder of results.
+
+    A folder that is damaged does not stop the others: it is returned with the reason.
+
+    Args:
+        results: the folder into which ``fedqml run`` writes.
+
+    Returns:
+        The runs in the order of their ids, and the folders that could not be read.
+
+    Raises:
+        InputError: if the folder does not exist or holds no run.
+    """
+    if not results.is_dir():
+        raise InputError(
+            "Argument `results` must be a folder of runs, as `fedqml run <experiment>` makes one, "
+            f"but there is no folder '{results}'."
+        )
+    if (results / "experiment.json").exists():
+        raise InputError(
+            "Argument `results` must be the folder that holds the runs, but "
+            f"'{results}' is a single run; give '{results.parent}'."
+        )
+    try:
+        folders = sorted(path for path in results.iterdir() if _is_run(path))
+    except OSError as error:
+        raise InputError(
+            f"Argument `results` must be a folder that can be read, but '{results}' cannot: "
+            f"{error.strerror}."
+        ) from error
+    if not folders:
+        raise InputError(
+            "Argument `results` must hold at least one run; `fedqml run <experiment>` makes one, "
+            f"but '{results}' holds none."
+        )
+    runs: list[Run] = []
+    unreadable: list[tuple[str, str]] = []
+    for folder in folders:
+        try:
+            runs.append(_read_run(folder))
+        except Damaged as reason:
+            unreadable.append((folder.name, str(reason)))
+    return Results(tuple(runs), tuple(unreadable))
+
+
+def _is_run(path: Path) -> bool:
+    # Anything else in the folder (a report, a lock) is not ours to judge.
+    named_like_one = _RUN_FOLDER.fullmatch(path.name) is not None
+    return path.is_dir() and (named_like_one or (path / "experiment.json").exists())
+
+
+def _read_run(folder: Path) -> Run:
+    experiment = _read_record(folder, "experiment.json")
+    if experiment is None:
+        raise Damaged("experiment.json is missing.")
+    if experiment.text("id") != folder.name:
+        raise Damaged(f"experiment.json says that this is run {experiment.text('id')!r}.")
+    arm = experiment.record("arm")
+    history = _read_bytes(folder, "history.jsonl")
+    rounds = _parse_history(history) if history is not None else ()
+    summary = _parse_summary(_read_record(folder, "summary.json"))
+    environment = _read_record(folder, "environment.json")
+    data = _read_record(folder, "data.json")
+    if summary is not None:
+        for file, content in (("environment.json", environment), ("data.json", data)):
+            if content is None:
+                raise Damaged(f"The run has finished, but {file} is missing.")
+        last = rounds[-1].round if rounds else None
+        if last != summary.rounds:
+            raise Damaged(
+                f"summary.json says {summary.rounds} rounds, but history.jsonl "
+                + ("has none." if last is None else f"ends with round {last}.")
+            )
+    text = _read_bytes(folder, "circuit.txt")
+    return Run(
+        id=folder.name,
+        name=experiment.text("name"),
+        title=experiment.text("title"),
+        arm=arm.text("label"),
+        central=arm.switch("central"),
+        seed=experiment.integer("seed"),
+        config=experiment.record("config").fields,
+        environment=environment.fields if environment is not None else {},
+        data=_parse_data(data) if data is not None else None,
+        rounds=rounds,
+        circuit_text=text.decode(errors="replace") if text is not None else None,
+        circuit_svg=_read_bytes(folder, "circuit.svg"),
+        summary=summary,
+    )
+
+
+def _read_bytes(folder: Path, file: str) -> bytes | None:
+    try:
+        return (folder / file).read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Damaged(f"{file} cannot be read: {error.strerror}.") from error
+
+
+def _read_record(folder: Path, file: str) -> Record | None:
+    content = _read_bytes(folder, file)
+    return parse_record(content, file) if content is not None else None
+
+
+def _parse_history(content: bytes) -> tuple[Round, ...]:
+    lines = content.splitlines()
+    rounds: list[Round] = []
+    for number, line in enumerate(lines, start=1):
+        where = f"history.jsonl, line {number}"
+        try:
+            record = parse_record(line, where)
+        except Damaged:
+            # A run that was killed, or is still writing, may end in half a line.
+            if number == len(lines):
+                break
+            raise
+        row = _parse_round(record)
+        if rounds and row.round <= rounds[-1].round:
+            raise Damaged(f"{where}: round {row.round} follows round {rounds[-1].round}.")
+        rounds.append(row)
+    return tuple(rounds)
+
+
+def _parse_round(record: Record) -> Round:
+    metrics = [name for name in record.fields if name.startswith(METRIC)]
+    columns = dict.fromkeys(["train_loss", "test_loss", *metrics, *COSTS])
+    return Round(
+        round=record.integer("round"),
+        clients=len(record.items("clients")),
+        refused=len(record.items("refused")),
+        values={name: record.number(name) for name in columns},
+    )
+
+
+def _parse_summary(record: Record | None) -> Summary | None:
+    if record is None or record.text("status") != "finished":
+        return None
+    parameters = record.record("parameters")
+    return Summary(
+        rounds=record.integer("rounds"),
+        hash=record.text("hash"),
+        parameters=parameters.integer("total"),
+        quantum_parameters=parameters.integer("quantum"),
+    )
+
+
+def _parse_data(record: Record) -> Data:
+    classes = tuple(str(name) for name in record.items("classes"))
+    return Data(
+        fingerprint=record.text("fingerprint"),
+        classes=classes,
+        train=record.integer("train"),
+        test=record.integer("test"),
+        test_classes=_parse_classes(record, "test_classes", len(classes)),
+        shape=record.counts("shape"),
+        clients=tuple(_parse_client(item, len(classes)) for item in record.items("clients")),
+    )
+
+
+def _parse_client(value: object, classes: int) -> Client:
+    record = as_record(value, "data.json: an entry of `clients`")
+    return Client(
+        number=record.integer("client"),
+        owner=record.text("owner") if record.value("owner") is not None else None,
+        examples=record.integer("examples"),
+        classes=_parse_classes(record, "classes", classes),
+    )
+
+
+def _parse_classes(record: Record, name: str, classes: int) -> tuple[int, ...]:
+    counts = record.counts(name)
+    if len(counts) != classes or min(counts, default=0) < 0:
+        raise Damaged(
+            f"{record.where}: `{name}` is not a count for each of {classes} classes: {counts}."
+        )
+    return counts
