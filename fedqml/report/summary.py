@@ -48,8 +48,8 @@ def _range(found: list[Difference]) -> str:
     share = f"all {near} lie" if near == len(found) else f"{near} of {len(found)} lie"
     if gap(_points(lowest)) == gap(_points(highest)):
         return (
-            f"All {len(found)} federated arms ended {gap(_points(lowest))} {central}, as "
-            f"{_end(lowest)}. On average over seeds, {share} within {MARGIN:g} points of central."
+            f"All {len(found)} federated arms ended {gap(_points(lowest))} {central}. "
+            f"On average over seeds, {share} within {MARGIN:g} points of central."
         )
     return (
         f"The {len(found)} federated arms ended between {gap(_points(lowest))} and "
