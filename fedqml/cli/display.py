@@ -21,30 +21,32 @@ class Text:
     def __init__(self, quiet: bool) -> None:
         self._console = Console(quiet=quiet, highlight=False, soft_wrap=True)
         self._warnings = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._bar: Progress | None = None
-        self._done: dict[str, int] = {}
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[measures]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("", measures="")
+        self._rounds_before = 0
+        self._width = 0
         self._results = Path()
 
     @contextmanager
     def running(self, experiments: list[Experiment], results: Path) -> Iterator[None]:
         """Show a bar over all rounds of all runs, and at the end where the results are."""
         self._results = results
+        self._width = max(len(self._name(experiment)) for experiment in experiments)
         total = sum(experiment.run.rounds for experiment in experiments)
         self._console.print(
             f"[bold]{_safe(experiments[0].title)}[/bold]: {len(experiments)} runs, {total} rounds"
         )
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[measures]}"),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=self._console, transient=True) as bar:
-            bar.disable = not self._console.is_terminal
-            self._bar = bar
-            self._task = bar.add_task("", total=total, measures="")
-            self._before = 0
+        self._bar.update(self._task, total=total)
+        with self._bar:
             yield
         self._console.print(
             f"Results are in {_safe(results)}. To see them: fedqml report {_safe(results)}"
@@ -54,13 +56,12 @@ class Text:
         """Move the bar."""
 
         def show(row: dict[str, Any]) -> None:
-            if self._bar is not None:
-                self._bar.update(
-                    self._task,
-                    completed=self._before + row["round"],
-                    description=_safe(f"{experiment.arm}, seed {experiment.seed}"),
-                    measures=f"round {row['round']}/{experiment.run.rounds}  {_measures(row)}",
-                )
+            self._bar.update(
+                self._task,
+                completed=self._rounds_before + row["round"],
+                description=_safe(self._name(experiment)),
+                measures=f"round {row['round']}/{experiment.run.rounds}  {_measures(row)}",
+            )
 
         return show
 
@@ -72,9 +73,10 @@ class Text:
         how = "done before" if outcome.done_before else f"{outcome.summary['seconds']:.1f} s"
         if outcome.resumed:
             how += f", resumed after round {outcome.resumed}"
-        self._console.print(
-            _safe(f"  {self._name(experiment)}  {how}  {self._results / experiment.id}")
-        )
+        measures = _measures(outcome.summary["final"])
+        folder = self._results / experiment.id
+        name = f"{self._name(experiment):{self._width}}"
+        self._console.print(_safe(f"  {name}  {measures}  {how}  {folder}"))
 
     def busy(self, experiment: Experiment) -> None:
         """Say that another process has the run."""
@@ -101,9 +103,8 @@ class Text:
         return f"{experiment.arm}, seed {experiment.seed}"
 
     def _advance(self, experiment: Experiment) -> None:
-        self._before += experiment.run.rounds
-        if self._bar is not None:
-            self._bar.update(self._task, completed=self._before)
+        self._rounds_before += experiment.run.rounds
+        self._bar.update(self._task, completed=self._rounds_before)
 
 
 class JsonLines:

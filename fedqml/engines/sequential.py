@@ -17,16 +17,17 @@ def sequential() -> Engine:
     It serves every model, also those that ``torch.vmap`` cannot map, and it is what the other
     engines are held against.
     """
-    return cohort_engine(_train_one, at_once=1)
+    return cohort_engine(train_one, at_once=1)
 
 
-def _train_one(
+def train_one(
     objective: Objective,
     local: Local,
     received: Float[Tensor, "1 d"],
     state: State,
     plans: list[BatchPlan],
 ) -> tuple[Float[Tensor, "1 d"], State, Float[Tensor, " 1"]]:
+    """Train a single client; see ``TrainRows``."""
     own = {name: value[0] for name, value in state.items()}
     # A model may draw from PyTorch's global generator in its own code: give it the client's
     # stream, and leave the caller's as it was.

@@ -10,6 +10,7 @@ from fedqml.core.updates import State
 from fedqml.data.batches import BatchPlan, stack
 from fedqml.data.task import Objective
 from fedqml.engines.cohort import Engine, Train, cohort_engine
+from fedqml.engines.sequential import train_one
 from fedqml.federated.training import Local
 
 
@@ -42,6 +43,8 @@ def _train_together(
     state: State,
     plans: list[BatchPlan],
 ) -> tuple[Float[Tensor, "k d"], State, Float[Tensor, " k"]]:
+    if len(plans) == 1:
+        return train_one(objective, local, received, state, plans)  # mapping would only cost time
     plan = stack(plans)
     ragged = not bool(plan.mask.any(-1).all())
 

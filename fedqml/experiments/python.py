@@ -1,5 +1,6 @@
 """The same runs from Python: ``fq.run`` with objects instead of a file."""
 
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,11 @@ class History:
         return [row[name] for row in self.rows]
 
     def model(self) -> nn.Module:
-        """Return the trained model, ready to use."""
-        self._module.load_state_dict(self.weights, strict=False)
-        return self._module.eval()
+        """Return the trained model, ready to use; each call makes another copy."""
+        module = deepcopy(self._module)
+        # Not strict: frozen tensors are in the module already.
+        module.load_state_dict(self.weights, strict=False)
+        return module.eval()
 
 
 def run(

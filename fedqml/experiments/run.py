@@ -147,6 +147,11 @@ def _summary(federation: Federation, progress: Progress, signature: str) -> dict
         "hash": progress.digest(),
         "signature": signature,
         "seconds": sum(row["seconds"] for row in progress.rows),
+        "final": {
+            name: value
+            for name, value in progress.rows[-1].items()
+            if name == "train_loss" or name.startswith("test_")
+        },
         "parameters": {
             "total": federation.objective.packing.size,
             "quantum": federation.costs.weights,
