@@ -73,7 +73,7 @@ class Text:
         how = "done before" if outcome.done_before else f"{outcome.summary['seconds']:.1f} s"
         if outcome.resumed:
             how += f", resumed after round {outcome.resumed}"
-        measures = _measures(outcome.summary["final"])
+        measures = _measures(outcome.summary.get("final", {}))
         folder = self._results / experiment.id
         name = f"{self._name(experiment):{self._width}}"
         self._console.print(_safe(f"  {name}  {measures}  {how}  {folder}"))
