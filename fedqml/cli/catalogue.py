@@ -28,8 +28,8 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "list",
         help="list runs, shipped experiments, or plug-ins",
-        description="List the runs in a results folder; or, with a KIND, what can be named in an "
-        f"experiment file: experiments, {', '.join(_KINDS)}.",
+        description="List the runs in a results folder; or, with a KIND, what there is of it: "
+        f"experiments, {', '.join(_KINDS)}.",
     )
     parser.add_argument("kind", nargs="?", default="runs", metavar="KIND")
     parser.add_argument("--results", default="results", metavar="DIR", help="default: results")

@@ -1,7 +1,7 @@
 """What a person or a log sees of a run: a progress bar, plain lines, JSON lines, or nothing."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,20 +10,24 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from fedqml.core.errors import InputError
 from fedqml.experiments.config import Experiment
 from fedqml.experiments.rounds import Federation
 from fedqml.experiments.run import Outcome, Watch
+
+_WIDE = 110  # columns of a terminal that has room for all measures
+_MEASURES = (("train_loss", "train"), ("test_loss", "test"), ("test_accuracy", "accuracy"))
 
 
 class Text:
     """For people: a progress bar on a terminal, a line for each run elsewhere."""
 
     def __init__(self, quiet: bool) -> None:
-        self._console = Console(quiet=quiet, highlight=False, soft_wrap=True)
-        self._warnings = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._console = _Console(quiet=quiet, highlight=False, soft_wrap=True)
+        self._warnings = _Console(stderr=True, highlight=False, soft_wrap=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=24 if self._console.width > _WIDE else 10),
             MofNCompleteColumn(),
             TextColumn("{task.fields[measures]}"),
             TimeRemainingColumn(),
@@ -60,7 +64,7 @@ class Text:
                 self._task,
                 completed=self._rounds_before + row["round"],
                 description=_safe(self._name(experiment)),
-                measures=f"round {row['round']}/{experiment.run.rounds}  {_measures(row)}",
+                measures=self._columns(experiment, row),
             )
 
         return show
@@ -85,9 +89,10 @@ class Text:
             _safe(f"  {self._name(experiment)}  is being run by another process; left to it")
         )
 
-    def stopped(self) -> None:
-        """Say that nothing is lost."""
-        self._warnings.print("Stopped. The rounds done are saved; the same command goes on.")
+    def failed(self, experiment: Experiment, error: InputError) -> None:
+        """Print why a run could not be made; the others go on."""
+        self._advance(experiment)
+        self._warnings.print(_safe(f"Error: {self._name(experiment)}: {error}"))
 
     def planned(self, experiment: Experiment, federation: Federation, done: bool) -> None:
         """Print a line on a run that would be made."""
@@ -102,9 +107,19 @@ class Text:
     def _name(self, experiment: Experiment) -> str:
         return f"{experiment.arm}, seed {experiment.seed}"
 
+    def _columns(self, experiment: Experiment, row: dict[str, Any]) -> str:
+        if self._console.width <= _WIDE:
+            return _measures(row, _MEASURES[-1:])
+        return f"round {row['round']}/{experiment.run.rounds}  {_measures(row)}"
+
     def _advance(self, experiment: Experiment) -> None:
         self._rounds_before += experiment.run.rounds
         self._bar.update(self._task, completed=self._rounds_before)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # handled where all commands' are, with its own exit code
 
 
 class JsonLines:
@@ -136,9 +151,9 @@ class JsonLines:
         """Print that another process has the run."""
         self._of("busy", experiment)
 
-    def stopped(self) -> None:
-        """Print that the user stopped the run."""
-        self._print("stopped")
+    def failed(self, experiment: Experiment, error: InputError) -> None:
+        """Print why a run could not be made."""
+        self._of("failed", experiment, error=str(error))
 
     def planned(self, experiment: Experiment, federation: Federation, done: bool) -> None:
         """Print a run that would be made, with its settings."""
@@ -152,8 +167,7 @@ class JsonLines:
         print(json.dumps({"event": event, **fields}), flush=True)
 
 
-def _measures(row: dict[str, Any]) -> str:
-    names = [("train_loss", "train"), ("test_loss", "test"), ("test_accuracy", "accuracy")]
+def _measures(row: dict[str, Any], names: Sequence[tuple[str, str]] = _MEASURES) -> str:
     return "  ".join(f"{short} {row[n]:.4f}" for n, short in names if row.get(n) is not None)
 
 

@@ -18,7 +18,8 @@ def add(commands: Any) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="change a setting, e.g. --set local.lr=0.1 (a swept key is then fixed)",
+        help="change a setting, e.g. --set local.lr=0.1 (a swept key is then fixed; what an arm "
+        "sets for itself stays)",
     )
     parser.add_argument("--engine", metavar="NAME", help="the same as --set engine.use=NAME")
     parser.add_argument("--rounds", metavar="N", help="the same as --set run.rounds=N")

@@ -4,18 +4,21 @@ import argparse
 import signal
 import sys
 from pathlib import Path
+from typing import Any, NoReturn
 
 from fedqml.cli.display import Display, display
+from fedqml.core.errors import InputError
 from fedqml.experiments.build import Build, builder
 from fedqml.experiments.config import Experiment, load, locate
-from fedqml.experiments.run import run_experiment
+from fedqml.experiments.run import check, run_experiment
 from fedqml.experiments.store import Busy, Store
 
 
 def run(options: argparse.Namespace) -> int:
     """Run, or list for a dry run, what the options ask for; return the exit code."""
-    # A user's own code is found where the command is typed and beside the experiment.
-    sys.path[:0] = [str(Path.cwd()), str(locate(options.experiment).parent.resolve())]
+    # A user's own code is found where the command is typed and beside the experiment; last, so
+    # that a file of theirs named as a library's does not take its place.
+    sys.path += [str(Path.cwd()), str(locate(options.experiment).parent.resolve())]
     overrides = list(options.set)
     if options.engine is not None:
         overrides.append(f"engine.use={options.engine}")
@@ -25,32 +28,41 @@ def run(options: argparse.Namespace) -> int:
     build = builder()
     shown = display(options.quiet, options.json)
     results = Path(options.results)
-    if options.dry_run:
-        for experiment in experiments:
-            done = Store(results / experiment.id).read("summary") is not None
-            shown.planned(experiment, build(experiment), done)
-        return 0
+    # All of them: a mistake in the last arm must not cost the training of the first.
     for experiment in experiments:
-        build(experiment)  # a mistake in the last arm must not cost the training of the first
+        federation = build(experiment)
+        done = check(Store(results / experiment.id), federation)
+        if options.dry_run:
+            shown.planned(experiment, federation, done)
+    if options.dry_run:
+        return 0
     # A scheduler's "terminate" saves the rounds done, as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     return _run(experiments, build, shown, results)
 
 
 def _run(experiments: list[Experiment], build: Build, shown: Display, results: Path) -> int:
-    busy = 0
-    try:
-        with shown.running(experiments, results):
-            for experiment in experiments:
-                try:
-                    watch = shown.watch(experiment)
-                    outcome = run_experiment(experiment, build, results, watch)
-                except Busy:
-                    busy += 1
-                    shown.busy(experiment)
-                else:
-                    shown.ended(experiment, outcome)
-    except KeyboardInterrupt:
-        shown.stopped()
-        return 130
-    return 3 if busy else 0
+    busy = failed = 0
+    with shown.running(experiments, results):
+        for experiment in experiments:
+            try:
+                watch = shown.watch(experiment)
+                outcome = run_experiment(experiment, build, results, watch)
+            except Busy:
+                busy += 1
+                shown.busy(experiment)
+            except InputError as error:
+                # One arm that diverges must not keep the others from being trained.
+                failed += 1
+                shown.failed(experiment, error)
+            else:
+                shown.ended(experiment, outcome)
+    return 2 if failed else 3 if busy else 0
+
+
+def _stop(number: int, frame: Any) -> NoReturn:
+    # From here on nothing may cut the saving short.
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt("The rounds done are saved; the same command goes on.")

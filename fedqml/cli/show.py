@@ -42,7 +42,8 @@ def execute(options: argparse.Namespace) -> int:
 
 def line(run: Run) -> str:
     """Return a line on a run: id, state, last accuracy, name, arm and seed."""
-    rounds = f"{run.config['run']['rounds']} rounds"
+    settings = run.config.get("run")
+    rounds = f"{settings.get('rounds')} rounds" if isinstance(settings, dict) else ""
     last = run.rounds[-1] if run.rounds else None
     state = "finished" if run.summary else f"at round {last.round if last else 0}"
     accuracy = last.values.get("test_accuracy") if last else None

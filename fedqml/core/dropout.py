@@ -51,6 +51,7 @@ class KeyedDropout(nn.Module):
         super().__init__()
         self.p = p
         self.layer = layer
+        self.calls = 0
         self.register_buffer("key", torch.zeros((), dtype=torch.int64), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -59,8 +60,10 @@ class KeyedDropout(nn.Module):
             return x
         if self.p == 1:
             return torch.zeros_like(x)
-        # Layers of one model share a step's key; their masks must differ.
-        key = self.key ^ (_mix(torch.tensor(self.layer + 1, device=x.device)) << 16)
+        # Layers of one model, and calls of one layer, share a step's key; their masks must differ.
+        place = torch.tensor([self.layer + 1, self.calls], device=x.device)
+        self.calls += 1
+        key = self.key ^ (_mix(_mix(place[0]) + place[1]) << 16)
         return x * keep_mask(key, tuple(x.shape), self.p) / (1 - self.p)
 
     def extra_repr(self) -> str:
@@ -74,10 +77,26 @@ def replace_dropout(module: nn.Module) -> list[str]:
     Returns:
         The names of the key buffers, for ``functional_call``.
     """
-    names = [name for name, child in module.named_modules() if type(child) is nn.Dropout]
-    for layer, name in enumerate(names):
-        parent, _, attribute = name.rpartition(".")
-        dropout = module.get_submodule(name)
-        assert isinstance(dropout, nn.Dropout)
-        setattr(module.get_submodule(parent), attribute, KeyedDropout(dropout.p, layer))
-    return [f"{name}.key" for name in names]
+    found: dict[nn.Dropout, tuple[str, KeyedDropout]] = {}
+    # One layer may stand in several places, and must go on being one.
+    for name, child in list(module.named_modules(remove_duplicate=False)):
+        if type(child) is nn.Dropout:
+            found.setdefault(child, (name, KeyedDropout(child.p, len(found))))
+            parent, _, attribute = name.rpartition(".")
+            setattr(module.get_submodule(parent), attribute, found[child][1])
+    return [f"{name}.key" for name, _ in found.values()]
+
+
+def begin_step(module: nn.Module) -> None:
+    """Count the calls of each dropout layer from 0, as every step must."""
+    for child in module.modules():
+        if isinstance(child, KeyedDropout):
+            child.calls = 0
+
+
+def restore_dropout(module: nn.Module) -> None:
+    """Put ``nn.Dropout`` back, in place, for use outside a federation."""
+    for name, child in list(module.named_modules(remove_duplicate=False)):
+        if isinstance(child, KeyedDropout):
+            parent, _, attribute = name.rpartition(".")
+            setattr(module.get_submodule(parent), attribute, nn.Dropout(child.p))

@@ -9,6 +9,7 @@ import importlib
 import inspect
 import math
 import pkgutil
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -97,10 +98,8 @@ def settings(
         ...
         fedqml.core.errors.InputError: partition.clients must be a whole number, but it is '3'.
     """
-    hints = typing.get_type_hints(factory)
-    parameters = {
-        name: p for name, p in inspect.signature(factory).parameters.items() if name not in supplied
-    }
+    hints = _hints(factory)
+    parameters = {name: p for name, p in _named(factory, where).items() if name not in supplied}
     for key in given:
         if key not in parameters:
             allowed = ", ".join(parameters) or "no settings"
@@ -112,16 +111,22 @@ def settings(
         if name in given:
             annotation = hints.get(name, Any)
             value = given[name]
-            if not _conforms(value, annotation):
+            if not (_plain(value) and _conforms(value, annotation)):
                 raise InputError(
                     f"{where}.{name} must be {_describe(annotation)}, but it is {value!r}."
                 )
-            # 1 and 1.0 are the same setting and must give the same id.
-            whole[name] = float(value) if annotation is float else value
+            whole[name] = _normal(value, annotation)
         elif parameter.default is inspect.Parameter.empty:
-            raise InputError(f"{where}.{name} is missing; it must be {_describe(hints[name])}.")
+            needed = _describe(hints.get(name, Any))
+            raise InputError(f"{where}.{name} is missing; it must be {needed}.")
         else:
-            whole[name] = parameter.default
+            default = parameter.default
+            whole[name] = str(default) if isinstance(default, Path) else default
+            if not _plain(whole[name]):
+                raise InputError(
+                    f"{where}.{name}: its default, {default!r}, cannot be written in an experiment "
+                    "file; a default must be a number, a text, true or false, or a list of these."
+                )
     return whole
 
 
@@ -139,7 +144,7 @@ def call(
     Raises:
         InputError: whatever the factory refuses, with ``where`` before it.
     """
-    hints = typing.get_type_hints(factory)
+    hints = _hints(factory)
     arguments = {
         name: (base or Path()) / value if hints.get(name) is Path else value
         for name, value in values.items()
@@ -165,14 +170,43 @@ def placed(where: str) -> Iterator[None]:
         raise InputError(f"{where}: {error}") from error
 
 
+def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(factory)
+    except (NameError, TypeError, AttributeError):
+        # A user's annotations may name what exists only for type checkers.
+        return {}
+
+
+def _named(factory: Callable[..., Any], where: str) -> dict[str, inspect.Parameter]:
+    """Return the parameters that a file can set by name."""
+    try:
+        parameters = inspect.signature(factory).parameters
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{where}.use: {factory!r} does not tell its parameters.") from error
+    collecting = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return {name: p for name, p in parameters.items() if p.kind not in collecting}
+
+
+def _plain(value: Any) -> bool:
+    """Return whether a value can stand in canonical JSON, which the id is made from."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, list | tuple):
+        return all(_plain(entry) for entry in value)
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _plain(entry) for key, entry in value.items())
+    return value is None or isinstance(value, bool | int | str)
+
+
 def _own(use: str, where: str) -> Callable[..., Any]:
     module, _, name = use.partition(":")
     try:
         factory = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (Exception, SystemExit) as error:  # importing runs the user's code: anything can come
         raise InputError(
-            f"{where}.use: `{use}` cannot be imported ({error}). It must be "
-            '"package.module:function", importable from the folder where fedqml is run.'
+            f"{where}.use: `{use}` cannot be imported ({type(error).__name__}: {error}). It must "
+            'be "package.module:function", importable from the folder where fedqml is run.'
         ) from error
     if not callable(factory):
         raise InputError(f"{where}.use: `{use}` is no function.")
@@ -180,6 +214,7 @@ def _own(use: str, where: str) -> Callable[..., Any]:
 
 
 _WORDS = {
+    Any: "a number, a text, true or false, or a list of these",
     int: "a whole number",
     float: "a finite number",
     bool: "true or false",
@@ -206,10 +241,21 @@ def _conforms(value: Any, annotation: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool)
     if annotation is float:
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        return number and math.isfinite(value)
+        return number and abs(value) <= sys.float_info.max
     if annotation is Path:
         return isinstance(value, str)
-    return isinstance(value, annotation)
+    kind = origin or annotation
+    return isinstance(value, kind) if isinstance(kind, type) else True
+
+
+def _normal(value: Any, annotation: Any) -> Any:
+    """Return numbers as the annotation has them: 1 and 1.0 must give the same id."""
+    options = typing.get_args(annotation)
+    if isinstance(value, list) and typing.get_origin(annotation) is list:
+        return [_normal(entry, options[0]) for entry in value]
+    number = isinstance(value, int) and not isinstance(value, bool)
+    wanted = annotation is float or (float in options and int not in options)
+    return float(value) if number and wanted else value
 
 
 def _describe(annotation: Any) -> str:

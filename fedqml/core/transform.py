@@ -1,11 +1,12 @@
 """The one composable type: a rule from updates to updates."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from jaxtyping import Float
 from torch import Tensor
 
+from fedqml.core.errors import require
 from fedqml.core.updates import Context, State, Updates
 
 
@@ -65,7 +66,8 @@ def chain(*transforms: Transform) -> Transform:
     def apply(updates: Updates, state: State, context: Context) -> tuple[Updates, State]:
         after: State = {}
         for i, transform in enumerate(transforms):
-            updates, inner = transform.apply(updates, select(state, f"{i}/"), context)
+            inside = replace(context, scope=f"{context.scope}{i}/")
+            updates, inner = transform.apply(updates, select(state, f"{i}/"), inside)
             after |= prefixed(inner, f"{i}/")
         return updates, after
 
@@ -94,3 +96,10 @@ class Strategy:
 
     server: Transform
     client: Transform = field(default_factory=chain)
+
+    def __post_init__(self) -> None:
+        for name in ("server", "client"):
+            given = getattr(self, name)
+            # fq.mean instead of fq.mean() is an easy slip.
+            allowed = "be a Transform, such as mean() returns"
+            require(isinstance(given, Transform), name, given, allowed)

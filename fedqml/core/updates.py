@@ -58,6 +58,8 @@ class Updates:
 
         Sums of floating-point numbers depend on their order; that of arrival must not matter.
         """
+        if bool((self.clients[1:] > self.clients[:-1]).all()):
+            return self  # as engines deliver them; a copy of large updates would cost
         order = torch.argsort(self.clients)
         return Updates(
             self.clients[order],
@@ -88,18 +90,21 @@ class Context:
         cohort: the clients drawn for this round, in rising order.
         params: the weights before the round: one row, or one a client where models differ.
         seed: the run's seed; rules draw from ``rng`` instead of using it.
+        scope: the rule's place in the strategy, so that two rules of one name draw apart.
     """
 
     round: int
     cohort: Int[Tensor, " k"]
     params: Float[Tensor, "m d"]
     seed: int
+    scope: str = ""
 
     def rng(self, name: str, client: int = -1) -> np.random.Generator:
         """Return this round's random stream for a purpose, or for a client's own.
 
         Args:
-            name: the purpose, unique among the rules of a run.
-            client: the client whose stream it is; the server's if left out.
+            name: the purpose, unique within the rule.
+            client: the client whose stream it is; the server's if left out. A rule on the
+                client's side must name it, or all clients draw the same.
         """
-        return stream(self.seed, name, self.round, client)
+        return stream(self.seed, self.scope + name, self.round, client)

@@ -1,6 +1,9 @@
 """What is learned: a model, a loss and the owners' data, and the three as one pure function."""
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 import torch
@@ -8,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from fedqml.core.dropout import replace_dropout
+from fedqml.core.dropout import begin_step, replace_dropout, restore_dropout
 from fedqml.core.errors import InputError, require
 from fedqml.core.packing import Packing, packing
 from fedqml.core.random import derive
@@ -39,6 +42,20 @@ class Task:
     metrics: Mapping[str, PerExample] = field(default_factory=lambda: {"accuracy": accuracy})
     dtype: torch.dtype = torch.float32
 
+    def __post_init__(self) -> None:
+        module = isinstance(self.model, nn.Module)
+        require(
+            callable(self.model) and not module, "model", self.model, "be a function that makes one"
+        )
+        for name, function in {"loss": self.loss, **self.metrics}.items():
+            require(callable(function), name, function, "be a function (outputs, y) -> (batch,)")
+        names = sorted(self.metrics)
+        require("loss" not in self.metrics, "metrics", names, "not name one `loss`")
+        split = isinstance(self.data, FederatedData)
+        require(split, "data", type(self.data).__name__, "be split: Data(...).split(partition)")
+        known = self.dtype in (torch.float32, torch.float64)
+        require(known, "dtype", self.dtype, "be torch.float32 or torch.float64")
+
     def objective(self, seed: int) -> "Objective":
         """Draw the model's first weights and return the task as a pure function of them.
 
@@ -46,17 +63,41 @@ class Task:
             InputError: if the model does not fit the data, cannot be trained, or keeps
                 statistics of the data in buffers.
         """
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive(seed, "model") % 2**63)
-            module = self.model()
+        # Whatever the caller has set, equal seeds give equal weights.
+        with torch.random.fork_rng(devices=[]), _default_dtype(torch.float32):
+            torch.default_generator.manual_seed(derive(seed, "model") % 2**63)
+            try:
+                module = self.model()
+            except InputError:
+                raise
+            except Exception as error:  # the user's code: anything can come
+                raise InputError(f"`model` fails with {type(error).__name__}: {error}") from error
         if not isinstance(module, nn.Module):
             raise InputError(f"`model` must return a torch module, not {type(module).__name__}.")
+        for name, parameter in module.named_parameters():
+            if isinstance(parameter, nn.UninitializedParameter):
+                raise InputError(f"The model's `{name}` has no shape yet; lazy layers need a call.")
         module = module.to(self.dtype)
         keys = replace_dropout(module)
         pack = packing(module.named_parameters())
-        first = pack.pack({n: p.detach() for n, p in module.named_parameters()})
+        trainable = [(n, p) for n, p in module.named_parameters() if p.requires_grad]
+        first = pack.pack({name: parameter.detach() for name, parameter in trainable})
+        if not bool(first.isfinite().all()):
+            raise InputError("The model's first weights hold NaN or infinite entries.")
+        frozen = {n: t for n, t in module.state_dict().items() if n not in pack.slices}
+        for _, parameter in trainable:
+            # The module lends its structure only. A layer that evaluates its own weights instead
+            # of those it is called with gives NaN now, and is found.
+            parameter.data = torch.full((), math.nan, dtype=self.dtype).expand(parameter.shape)
         objective = Objective(
-            module, pack, first, self.loss, self.data.to(self.dtype), self.metrics, tuple(keys)
+            module,
+            pack,
+            first,
+            frozen,
+            self.loss,
+            self.data.to(self.dtype),
+            self.metrics,
+            tuple(keys),
         )
         _try_once(objective)
         return objective
@@ -70,6 +111,7 @@ class Objective:
         module: the model, which only lends its structure and its frozen tensors.
         packing: where each trainable tensor lies in the vector.
         first: the weights before training.
+        frozen: the module's tensors that are not trained, by name.
         loss: per-example loss.
         data: the data, in the run's dtype.
         metrics: per-example measures.
@@ -79,6 +121,7 @@ class Objective:
     module: nn.Module
     packing: Packing
     first: Float[Tensor, " d"]
+    frozen: Mapping[str, Tensor]
     loss: PerExample
     data: FederatedData
     metrics: Mapping[str, PerExample]
@@ -89,10 +132,21 @@ class Objective:
     ) -> Tensor:
         """Return the model's outputs; in training mode if a dropout key is given."""
         self.module.train(key is not None)
+        begin_step(self.module)
         tensors = self.packing.unpack(params)
         if key is not None:
             tensors |= dict.fromkeys(self.keys, key)
         return functional_call(self.module, tensors, (x,))
+
+    def trained(self, params: Float[Tensor, " d"]) -> nn.Module:
+        """Return a copy of the model with these weights, for use outside a federation."""
+        module = deepcopy(self.module)
+        restore_dropout(module)
+        weights = self.packing.unpack(params)
+        for name, parameter in module.named_parameters():
+            if name in weights:
+                parameter.data = weights[name].clone()
+        return module.eval()
 
     def batch_loss(
         self,
@@ -111,13 +165,27 @@ class Objective:
         """Return the means of loss and metrics over the server's test data."""
         x, y = self.data.data.test
         sums: dict[str, float] = {}
-        for start in range(0, len(y), _EVALUATION_BATCH):
-            part = y[start : start + _EVALUATION_BATCH]
-            outputs = self.outputs(params, x[start : start + _EVALUATION_BATCH])
-            for name, function in {"loss": self.loss, **self.metrics}.items():
-                # Summed in double precision: the mean of many float32 losses loses digits.
-                sums[name] = sums.get(name, 0.0) + float(function(outputs, part).double().sum())
+        # A model may draw from the global generator: always the same, and the caller's unchanged.
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(0)
+            for start in range(0, len(y), _EVALUATION_BATCH):
+                part = y[start : start + _EVALUATION_BATCH]
+                # Cloned: a model may work in place on its input.
+                outputs = self.outputs(params, x[start : start + _EVALUATION_BATCH].clone())
+                for name, function in {"loss": self.loss, **self.metrics}.items():
+                    # Summed in double precision: a mean of many float32 losses loses digits.
+                    sums[name] = sums.get(name, 0.0) + float(function(outputs, part).double().sum())
         return {name: total / len(y) for name, total in sums.items()}
+
+
+@contextmanager
+def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _try_once(objective: Objective) -> None:
@@ -129,22 +197,56 @@ def _try_once(objective: Objective) -> None:
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             outputs = objective.outputs(objective.first, pooled.x[rows], key)
-            losses = objective.loss(outputs, pooled.y[rows])
-    except (RuntimeError, IndexError, TypeError, ValueError) as error:
+            measured = {
+                name: function(outputs, pooled.y[rows])
+                for name, function in {"loss": objective.loss, **objective.metrics}.items()
+            }
+    except Exception as error:  # the user's code: anything can come
         raise InputError(
             f"The model and the loss must work on inputs of shape {tuple(pooled.x.shape[1:])} and "
-            f"{len(pooled.classes)} classes, but on one example of each class they fail: {error}"
+            f"{len(pooled.classes)} classes, but on one example of each class they fail with "
+            f"{type(error).__name__}: {error}"
         ) from error
-    require(
-        tuple(losses.shape) == tuple(rows.shape),
-        "loss",
-        tuple(losses.shape),
-        f"return a value for each example, shape {tuple(rows.shape)}",
-    )
+    for name, values in measured.items():
+        shape = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+        allowed = f"return a value for each example, shape {tuple(rows.shape)}"
+        require(shape == tuple(rows.shape), name, shape, allowed)
+    if not bool(outputs.isfinite().all()):
+        raise InputError(
+            "The model's outputs are NaN or infinite with its first weights. Either they overflow, "
+            "or a layer ignores the weights that it is called with and evaluates its own, as "
+            "PennyLane's TorchLayer does; such a layer cannot be trained here."
+        )
     for name, before in buffers.items():
         if not torch.equal(before, objective.module.get_buffer(name)):
             raise InputError(
                 f"The model changes its buffer `{name}` while it trains (as batch norm does): such "
                 "statistics of the clients' data are neither averaged nor protected. Use "
-                "GroupNorm or LayerNorm, or track_running_stats=False."
+                "GroupNorm or LayerNorm."
             )
+    _check_rows_apart(objective, pooled.x[rows])
+
+
+def _check_rows_apart(objective: Objective, x: Tensor) -> None:
+    """Refuse a model whose output for an example depends on the others in its batch.
+
+    Short batches are filled up with examples that must count for nothing.
+    """
+    filled = torch.cat([x, x[:1]])
+    for key in (None, torch.zeros((), dtype=torch.int64)):
+        given = [_seeded_outputs(objective, batch, key, seed=0) for batch in (x, filled)]
+        if torch.allclose(given[0], given[1][: len(x)], rtol=1e-3, atol=1e-4):
+            continue
+        if key is None or torch.equal(given[0], _seeded_outputs(objective, x, key, seed=1)):
+            raise InputError(
+                "The model's output for an example depends on the others in its batch, or is drawn "
+                "at random in evaluation. Batch statistics cannot be trained here; use GroupNorm "
+                "or LayerNorm, and draw at random only in training."
+            )
+
+
+@torch.no_grad()
+def _seeded_outputs(objective: Objective, x: Tensor, key: Tensor | None, seed: int) -> Tensor:
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return objective.outputs(objective.first, x.clone(), key)

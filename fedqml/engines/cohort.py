@@ -1,14 +1,15 @@
 """What every engine in one process does with a cohort; they differ in how rows are trained."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from fedqml.core.batches import BatchPlan, batch_plan
 from fedqml.core.transform import Transform
 from fedqml.core.updates import Context, State, Updates, concatenate
-from fedqml.data.batches import BatchPlan, batch_plan
 from fedqml.data.task import Objective
 from fedqml.federated.training import Local
 
@@ -33,7 +34,6 @@ def cohort_engine(train_rows: TrainRows, at_once: int) -> Engine:
     """
 
     def engine(objective: Objective, local: Local, transform: Transform) -> Train:
-        fresh = {"local": local.init(objective.first), "client": transform.init(objective.first)}
         kept = ["local", "client"] if local.keep_state else ["client"]
 
         def train(context: Context, state: State) -> tuple[Updates, State]:
@@ -42,8 +42,11 @@ def cohort_engine(train_rows: TrainRows, at_once: int) -> Engine:
             cohort = context.cohort.tolist()
             for start in range(0, len(cohort), at_once):
                 clients = cohort[start : start + at_once]
-                rows = {part: _gather(state, clients, part, fresh[part]) for part in fresh}
                 received = _received(context, clients)
+                rows = {
+                    part: _gather(state, clients, part, [init(row) for row in received])
+                    for part, init in (("local", local.init), ("client", transform.init))
+                }
                 plans = [_plan(objective, local, context, client) for client in clients]
                 trained, rows["local"], loss = train_rows(
                     objective, local, received, rows["local"], plans
@@ -55,7 +58,8 @@ def cohort_engine(train_rows: TrainRows, at_once: int) -> Engine:
                     {"train_loss": loss},
                 )
                 # The trust boundary: what the engine hands on has passed the client's side.
-                updates, rows["client"] = transform.apply(updates, rows["client"], context)
+                here = replace(context, scope="client/")
+                updates, rows["client"] = transform.apply(updates, rows["client"], here)
                 parts.append(updates)
                 for part in kept:
                     after |= _scatter(rows[part], clients, part)
@@ -77,17 +81,18 @@ def _plan(objective: Objective, local: Local, context: Context, client: int) -> 
     return batch_plan(objective.data.clients[client], local.batch_size, local.epochs, rng)
 
 
-def _gather(state: State, clients: list[int], part: str, fresh: State) -> State:
-    """Stack the named clients' states; a client that was never drawn has a fresh one."""
-    return {
-        name: torch.stack([state.get(f"{client}/{part}/{name}", value) for client in clients])
-        for name, value in fresh.items()
-    }
+def _gather(state: State, clients: list[int], part: str, fresh: list[State]) -> State:
+    """Stack the clients' states; one that has none has the fresh one of what it received."""
+    own = [
+        {name: state.get(f"{client}/{part}/{name}", value) for name, value in first.items()}
+        for client, first in zip(clients, fresh, strict=True)
+    ]
+    return {name: torch.stack([rows[name] for rows in own]) for name in own[0]}
 
 
 def _scatter(rows: State, clients: list[int], part: str) -> State:
     return {
-        f"{client}/{part}/{name}": values[i]
+        f"{client}/{part}/{name}": values[i].clone()  # a view would keep the whole stack
         for name, values in rows.items()
         for i, client in enumerate(clients)
     }

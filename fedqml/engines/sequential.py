@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from fedqml.core.batches import BatchPlan
 from fedqml.core.updates import State
-from fedqml.data.batches import BatchPlan
 from fedqml.data.task import Objective
 from fedqml.engines.cohort import Engine, cohort_engine
 from fedqml.federated.training import Local
@@ -32,7 +32,7 @@ def train_one(
     # A model may draw from PyTorch's global generator in its own code: give it the client's
     # stream, and leave the caller's as it was.
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(plans[0].key[0, 0]))
+        torch.default_generator.manual_seed(int(plans[0].key[0, 0]))
         params, own, loss = local.run(
             objective.batch_loss, received[0], own, plans[0], ragged=False
         )

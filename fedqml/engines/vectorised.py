@@ -2,12 +2,13 @@
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, vmap
+from torch import Tensor
+from torch.func import grad, vmap
 
+from fedqml.core.batches import BatchPlan, stack
 from fedqml.core.errors import InputError, require
 from fedqml.core.transform import Transform
 from fedqml.core.updates import State
-from fedqml.data.batches import BatchPlan, stack
 from fedqml.data.task import Objective
 from fedqml.engines.cohort import Engine, Train, cohort_engine
 from fedqml.engines.sequential import train_one
@@ -55,16 +56,12 @@ def _train_together(
 
 
 def _try_map(objective: Objective) -> None:
-    """Map the model over two clients, so that one that cannot be is refused before training."""
-    x = objective.data.data.x[:1]
-
-    def outputs(params: Tensor, key: Tensor) -> Tensor:
-        return objective.outputs(params, x, key)
-
+    """Take the gradient for two clients at once, so that a model that cannot is refused now."""
+    rows = torch.zeros(2, 1, dtype=torch.int64)
+    params = objective.first.expand(2, -1)
     try:
-        with torch.no_grad():
-            vmap(outputs)(objective.first.expand(2, -1), torch.zeros(2, dtype=torch.int64))
-    except RuntimeError as error:
+        vmap(grad(objective.batch_loss))(params, rows, rows == 0, rows[:, 0])
+    except Exception as error:  # the user's code: anything can come
         raise InputError(
             "The model cannot be trained for several clients at once; the engine `sequential` "
             f"can train it. PyTorch says: {error}"

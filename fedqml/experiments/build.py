@@ -2,12 +2,14 @@
 
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import nn
 
+from fedqml.core.behaviour import behaviour
+from fedqml.core.errors import InputError
 from fedqml.core.resolve import call, find, placed
 from fedqml.core.transform import Strategy, Transform, chain
 from fedqml.data.dataset import Data
@@ -15,8 +17,18 @@ from fedqml.data.losses import cross_entropy
 from fedqml.data.task import Task
 from fedqml.experiments.config import PLUGINS, SUPPLIED, Experiment
 from fedqml.experiments.rounds import Federation, federation
+from fedqml.federated.training import Local
 
 Build = Callable[[Experiment], Federation]
+
+_RETURNS: dict[str, type] = {
+    "data": Data,
+    "model": nn.Module,
+    "local": Local,
+    "strategy.client": Transform,
+    "strategy.server": Transform,
+}
+"""What a section's factory returns; those of the other sections return functions."""
 
 
 def builder() -> Build:
@@ -51,6 +63,7 @@ def builder() -> Build:
             experiment.run.rounds,
             experiment.run.clients_per_round,
             experiment.seed,
+            _own_code(experiment),
         )
 
     return build
@@ -59,7 +72,23 @@ def builder() -> Build:
 def _make(experiment: Experiment, section: str, table: dict[str, Any], **supplied: Any) -> Any:
     factory = find(table["use"], PLUGINS[section], section)
     values = {name: value for name, value in table.items() if name != "use"}
-    return call(factory, {**values, **supplied}, section, experiment.base)
+    try:
+        made = call(factory, {**values, **supplied}, section, experiment.base)
+    except InputError:
+        raise
+    except Exception as error:  # the user's code: anything can come
+        if ":" not in table["use"]:
+            raise
+        raise InputError(
+            f"{section}: `{table['use']}` fails with {type(error).__name__}: {error}"
+        ) from error
+    wanted = _RETURNS.get(section)
+    if not (isinstance(made, wanted) if wanted else callable(made)):
+        raise InputError(
+            f"{section}: `{table['use']}` must return a {wanted.__name__ if wanted else 'function'}"
+            f", but it returned {made!r}."
+        )
+    return made
 
 
 def _side(experiment: Experiment, side: str) -> Transform:
@@ -79,3 +108,23 @@ def _supplied(section: str, table: dict[str, Any], **values: Any) -> dict[str, A
     """Return those of the values that the section's factory takes; a user's own may do without."""
     parameters = inspect.signature(find(table["use"], PLUGINS[section], section)).parameters
     return {name: values[name] for name in SUPPLIED[section] if name in parameters}
+
+
+def _own_code(experiment: Experiment) -> str:
+    """Return a hash of what the user's own functions do; of fedqml's, the id has the names."""
+    own = [
+        find(table["use"], (), section)
+        for section, table in _tables(experiment.config)
+        if ":" in table["use"]
+    ]
+    return behaviour(*own)
+
+
+def _tables(config: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Return every table of a configuration that names a function, with its section."""
+    for section, value in config.items():
+        if "use" in value:
+            yield section, value
+    for side, entries in config["strategy"].items():
+        for entry in entries:
+            yield f"strategy.{side}", entry

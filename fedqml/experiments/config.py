@@ -59,6 +59,7 @@ class RunSettings:
     def __post_init__(self) -> None:
         for name in ("rounds", "clients_per_round", "checkpoint_every", "threads"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "be at least 1")
+        require(self.threads <= 256, "threads", self.threads, "be at most 256")
         distinct = len(set(self.seeds)) == len(self.seeds) > 0
         require(distinct and min(self.seeds) >= 0, "seeds", self.seeds, "be distinct and not < 0")
 
@@ -115,8 +116,11 @@ def locate(file_or_name: str) -> Path:
         InputError: if there is no such file, nor a shipped experiment of that name.
     """
     path = Path(file_or_name)
-    if path.is_file():
-        return path
+    try:
+        if path.is_file():
+            return path
+    except (OSError, ValueError) as error:
+        raise InputError(f"There is no experiment file {file_or_name}: {error}") from error
     shipped = library()
     if file_or_name in shipped:
         return shipped[file_or_name]
@@ -158,6 +162,8 @@ def experiments(
     sweep = dict(_table(table, "sweep"))
     for override in overrides:
         key, value = _parse(override)
+        if key.partition(".")[0] in ("sweep", "arms"):
+            raise InputError(f"{override}: settings can be changed so, but not `sweep` or `arms`.")
         sweep.pop(key, None)
         _put(plain, key, value)
     found: dict[str, Experiment] = {}

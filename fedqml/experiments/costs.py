@@ -46,7 +46,7 @@ def circuit_costs(objective: Objective) -> CircuitCosts:
     hooks = [layer.register_forward_hook(count) for layer in layers]
     try:
         with torch.no_grad():
-            objective.outputs(objective.first, objective.data.data.x[:1])
+            objective.outputs(objective.first, objective.data.data.x[:1].clone())
     finally:
         for hook in hooks:
             hook.remove()

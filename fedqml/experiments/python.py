@@ -1,22 +1,22 @@
 """The same runs from Python: ``fq.run`` with objects instead of a file."""
 
-from copy import deepcopy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
-from fedqml.core.errors import require
+from fedqml.core.behaviour import behaviour
+from fedqml.core.errors import InputError, require, whole
 from fedqml.core.transform import Strategy
-from fedqml.data.task import Task
+from fedqml.data.task import Objective, Task
 from fedqml.engines.cohort import Engine
 from fedqml.engines.vectorised import vectorised
 from fedqml.experiments.config import identifier
-from fedqml.experiments.rounds import Row, advance, begin, federation, proceed
-from fedqml.experiments.run import Watch, run_in
+from fedqml.experiments.rounds import Progress, Row, begin, federation, proceed
+from fedqml.experiments.run import Watch, run_in, threads
 from fedqml.experiments.store import Store
 from fedqml.federated.training import Local
 
@@ -28,15 +28,19 @@ class History:
     Attributes:
         rows: a dictionary for each round, row 0 before any training.
         hash: SHA-256 of weights and history; equal hashes mean equal bits.
-        weights: the trained tensors by name.
         folder: where the run lies on disk, if it does.
     """
 
     rows: tuple[Row, ...]
     hash: str
-    weights: dict[str, torch.Tensor]
     folder: Path | None
-    _module: nn.Module
+    _objective: Objective
+    _params: torch.Tensor
+
+    @property
+    def weights(self) -> Mapping[str, torch.Tensor]:
+        """The trained tensors by name."""
+        return self._objective.packing.unpack(self._params)
 
     def column(self, name: str) -> list[Any]:
         """Return a quantity over the rounds, for example ``"test_accuracy"``."""
@@ -45,10 +49,7 @@ class History:
 
     def model(self) -> nn.Module:
         """Return the trained model, ready to use; each call makes another copy."""
-        module = deepcopy(self._module)
-        # Not strict: frozen tensors are in the module already.
-        module.load_state_dict(self.weights, strict=False)
-        return module.eval()
+        return self._objective.trained(self._params)
 
 
 def run(
@@ -65,7 +66,7 @@ def run(
     checkpoint_every: int = 10,
     watch: Watch = lambda row: None,
 ) -> History:
-    """Train a federation of your own.
+    """Train a federation of your own, on one thread.
 
     Args:
         task: model, loss and data.
@@ -76,8 +77,9 @@ def run(
         seed: decides the first weights, the cohorts, the batches and the dropout.
         engine: where clients train; ``vectorised()`` if left out.
         results: a folder for checkpoints, history and model, as ``fedqml run`` writes them; the
-            same call again resumes or finds the run done. Its id is made from the run after one
-            round, so whatever changes that round (data, model, rules) begins a new run.
+            same call again resumes or finds the run done. Its id covers the data, the first
+            weights, the settings, and the code of your functions with the values that they hold
+            (see ``fedqml.core.behaviour``): whatever of these changes begins a new run.
         name: of the experiment, for the report.
         arm: of the experiment, for the report.
         checkpoint_every: rounds between checkpoints.
@@ -90,33 +92,37 @@ def run(
         InputError: for whatever does not fit together, before any training.
         Busy: if another process is at work on the same run.
     """
-    require(checkpoint_every >= 1, "checkpoint_every", checkpoint_every, "be at least 1")
-    ready = federation(
-        task, local, strategy, engine or vectorised(), rounds, clients_per_round, seed
-    )
-    if results is None:
-        progress = begin(ready)
-        watch(progress.rows[-1])
-        for progress in proceed(ready, progress):  # noqa: B020 (that is what it returns)
+    engine = vectorised() if engine is None else engine
+    _expect(task=(task, Task), local=(local, Local), strategy=(strategy, Strategy))
+    _expect(name=(name, str), arm=(arm, str))
+    for argument, function in (("engine", engine), ("watch", watch)):
+        require(callable(function), argument, function, "be a function")
+    checkpoint_every = whole("checkpoint_every", checkpoint_every, least=1)
+    with threads(1):
+        code = behaviour(task.model, task.loss, task.metrics, local, strategy, engine)
+        ready = federation(task, local, strategy, engine, rounds, clients_per_round, seed, code)
+        if results is None:
+            progress = begin(ready)
             watch(progress.rows[-1])
-        weights = ready.objective.packing.unpack(progress.params[0])
-        return History(progress.rows, progress.digest(), weights, None, ready.objective.module)
-    first = advance(ready, begin(ready)).digest()
-    what = {"name": name, "arm": arm, "rounds": rounds, "first_round": first}
-    store = Store(Path(results) / identifier(what))
-    labels = {
-        "id": store.folder.name,
-        "name": name,
-        "title": name,
-        "arm": {"label": arm, "central": ready.clients == 1},
-        "seed": seed,
-        "config": {
+            for progress in proceed(ready, progress):  # noqa: B020 (that is what it returns)
+                watch(progress.rows[-1])
+            return _history(ready.objective, progress, None)
+        settings = {
             "local": {"epochs": local.epochs, "batch_size": local.batch_size},
-            "run": {"rounds": rounds, "clients_per_round": clients_per_round},
-        },
-    }
-    outcome = run_in(store, ready, labels, checkpoint_every, watch)
-    weights = load_file(store.folder / "model.safetensors")
-    return History(
-        store.history(), outcome.summary["hash"], weights, store.folder, ready.objective.module
-    )
+            "run": {"rounds": ready.rounds, "clients_per_round": ready.clients_per_round},
+        }
+        labels = {"name": name, "title": name, "arm": {"label": arm, "central": ready.clients == 1}}
+        what = {**labels, "config": settings, "signature": ready.signature()}
+        store = Store(Path(results) / identifier(what))
+        run_in(store, ready, labels, settings, checkpoint_every, watch)
+        return _history(ready.objective, store.finished(ready.objective.packing), store.folder)
+
+
+def _history(objective: Objective, progress: Progress, folder: Path | None) -> History:
+    return History(progress.rows, progress.digest(), folder, objective, progress.params[0])
+
+
+def _expect(**arguments: tuple[object, type]) -> None:
+    for name, (value, kind) in arguments.items():
+        if not isinstance(value, kind):
+            raise InputError(f"Argument `{name}` must be a {kind.__name__}, but it is {value!r}.")

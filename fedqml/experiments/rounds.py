@@ -5,14 +5,15 @@ import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from fedqml.core.errors import InputError, require
+from fedqml.core.errors import InputError, require, whole
+from fedqml.core.random import stream
 from fedqml.core.transform import Strategy, Transform
 from fedqml.core.updates import Context, State, Updates
 from fedqml.data.task import Objective, Task
@@ -38,6 +39,7 @@ class Federation:
         rounds: how many rounds to train.
         clients_per_round: the cohort's size.
         seed: the run's seed.
+        code: a hash of what functions outside fedqml do.
     """
 
     objective: Objective
@@ -48,6 +50,7 @@ class Federation:
     rounds: int
     clients_per_round: int
     seed: int
+    code: str
 
     @property
     def clients(self) -> int:
@@ -57,17 +60,16 @@ class Federation:
     def signature(self) -> str:
         """Return the SHA-256 of what a saved run must share to be continued.
 
-        The data and its split, the model's tensors and first weights, the sampling.
+        The data and its split, the model's tensors with their first values, the sampling, and
+        the user's own code.
         """
         objective = self.objective
-        what = [
-            objective.data.fingerprint(),
-            objective.packing.shapes,
-            _bytes(objective.first).hex(),
-            self.clients_per_round,
-            self.seed,
-        ]
-        return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+        shapes = [objective.packing.shapes, [(n, t.shape) for n, t in objective.frozen.items()]]
+        what = [objective.data.fingerprint(), self.clients_per_round, self.seed, self.code, shapes]
+        sha = hashlib.sha256(repr(what).encode())
+        for tensor in (objective.first, *objective.frozen.values()):
+            sha.update(_bytes(tensor))
+        return sha.hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +110,7 @@ def federation(
     rounds: int,
     clients_per_round: int,
     seed: int,
+    code: str,
 ) -> Federation:
     """Check that everything fits together, before any training.
 
@@ -115,10 +118,10 @@ def federation(
         InputError: for a model that does not fit the data, more clients a round than there are,
             or a server that does not leave one row.
     """
-    require(rounds >= 1, "rounds", rounds, "be at least 1")
-    require(seed >= 0, "seed", seed, "not be negative")
+    rounds = whole("rounds", rounds, least=1)
+    seed = whole("seed", seed, least=0)
+    clients_per_round = whole("clients_per_round", clients_per_round, least=1)
     clients = len(task.data.clients)
-    require(clients_per_round >= 1, "clients_per_round", clients_per_round, "be at least 1")
     require(
         clients_per_round <= clients,
         "clients_per_round",
@@ -127,7 +130,7 @@ def federation(
     )
     objective = task.objective(seed)
     train = engine(objective, local, strategy.client)
-    _try_server(strategy.server, objective.first, clients_per_round)
+    _try_strategy(strategy, objective.first, clients_per_round)
     return Federation(
         objective,
         train,
@@ -137,6 +140,7 @@ def federation(
         rounds,
         clients_per_round,
         seed,
+        code,
     )
 
 
@@ -163,7 +167,9 @@ def advance(federation: Federation, progress: Progress) -> Progress:
     cohort = sample(federation.clients, federation.clients_per_round, federation.seed, number)
     context = Context(number, cohort, progress.params, federation.seed)
     updates, clients = federation.train(context, progress.clients)
-    updates, server = federation.server.apply(updates, progress.server, context)
+    at_server = replace(context, scope="server/")
+    updates, server = federation.server.apply(updates, progress.server, at_server)
+    _check_one_row(updates, progress.params)
     params = progress.params + updates.delta
     if not bool(params.isfinite().all()):
         raise InputError(
@@ -214,21 +220,42 @@ def _costs(federation: Federation, cohort: list[int]) -> Row:
     }
 
 
-def _try_server(server: Transform, first: Float[Tensor, " d"], k: int) -> None:
-    """Apply the server's rules to updates of zeros, so that a wrong count of rows is said now."""
+def _try_strategy(strategy: Strategy, first: Float[Tensor, " d"], k: int) -> None:
+    """Apply both sides to made-up updates, so that what does not fit is said before training."""
     cohort = torch.arange(k)
-    nothing = Updates(
-        cohort,
-        torch.zeros_like(first).expand(k, -1),
-        torch.ones_like(first[:1]).expand(k),
-        {"train_loss": torch.zeros_like(first[:1]).expand(k)},
-    )
+    draws = torch.from_numpy(stream(0, "trial").standard_normal(len(first)))
+    row = 1e-3 * draws.to(first.dtype)[None]
+    ones = torch.ones_like(first[:1])
+    made_up = Updates(cohort, row.expand(k, -1), ones.expand(k), {"train_loss": ones.expand(k)})
     context = Context(1, cohort, first[None], seed=0)
-    left, _ = server.apply(nothing, server.init(first), context)
-    if tuple(left.delta.shape) != (1, len(first)):
+    try:
+        one = Updates(cohort[:1], row, ones, {"train_loss": ones})
+        state = {name: value[None] for name, value in strategy.client.init(first).items()}
+        sent, _ = strategy.client.apply(one, state, context)
+        left, _ = strategy.server.apply(made_up, strategy.server.init(first), context)
+    except InputError:
+        raise
+    except Exception as error:  # the user's code: anything can come
         raise InputError(
-            "The server's side of the strategy must leave one row, as the aggregator `mean` does, "
-            f"but of {k} updates it leaves {len(left.delta)}."
+            f"The strategy fails on made-up updates with {type(error).__name__}: {error}"
+        ) from error
+    if sent.delta.shape != row.shape or sent.metrics.keys() != one.metrics.keys():
+        raise InputError(
+            "The client's side of the strategy must leave a client's row and metrics in place, but "
+            f"of shape {tuple(row.shape)} it leaves {tuple(sent.delta.shape)}, with the metrics "
+            f"{sorted(sent.metrics)}."
+        )
+    _check_one_row(left, first[None])
+
+
+def _check_one_row(updates: Updates, params: Float[Tensor, "1 d"]) -> None:
+    given = (tuple(updates.delta.shape), updates.delta.dtype)
+    wanted = (tuple(params.shape), params.dtype)
+    if given != wanted or "train_loss" not in updates.metrics:
+        raise InputError(
+            "The server's side of the strategy must leave one row, as the aggregator `mean` does: "
+            f"updates of shape and type {wanted} with the clients' metrics, but it leaves {given} "
+            f"with the metrics {sorted(updates.metrics)}."
         )
 
 

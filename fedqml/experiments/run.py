@@ -1,5 +1,7 @@
 """Run a federation in a folder: resumed where it stopped, skipped where it is done."""
 
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,13 +11,14 @@ from typing import Any
 
 import torch
 
+from fedqml.core.errors import InputError
 from fedqml.core.files import write_atomic
 from fedqml.experiments.build import Build
 from fedqml.experiments.config import Experiment
 from fedqml.experiments.costs import quantum_layers
 from fedqml.experiments.environment import PACKAGES, environment
 from fedqml.experiments.rounds import Federation, Progress, Row, begin, proceed
-from fedqml.experiments.store import Store
+from fedqml.experiments.store import Damaged, Store
 from fedqml.quantum.circuit import Circuit
 
 Watch = Callable[[Row], None]
@@ -50,62 +53,80 @@ def run_experiment(experiment: Experiment, build: Build, results: Path, watch: W
     with threads(experiment.run.threads):
         federation = build(experiment)
         labels = {
-            "id": experiment.id,
             "name": experiment.name,
             "title": experiment.title,
             "arm": {"label": experiment.arm, "central": federation.clients == 1},
-            "seed": experiment.seed,
-            "config": experiment.config,
         }
         store = Store(results / experiment.id)
-        return run_in(store, federation, labels, experiment.run.checkpoint_every, watch)
+        every = experiment.run.checkpoint_every
+        return run_in(store, federation, labels, experiment.config, every, watch)
 
 
 def run_in(
-    store: Store, federation: Federation, labels: dict[str, Any], every: int, watch: Watch
+    store: Store,
+    federation: Federation,
+    labels: dict[str, Any],
+    config: Any,
+    every: int,
+    watch: Watch,
 ) -> Outcome:
     """Run a federation in a folder, from its newest checkpoint if there is one.
 
     Args:
         store: the folder.
         federation: what to run.
-        labels: the content of ``experiment.json``.
+        labels: name and title of the experiment, and its arm.
+        config: the settings, for people.
         every: rounds between checkpoints.
         watch: called with each new row.
 
     Raises:
         InputError: if the folder cannot be written, or holds a run of other data or model.
         Busy: if another process is at work there.
-        KeyboardInterrupt: after saving the rounds done.
+        BaseException: whatever stops the rounds, after saving those done.
     """
     signature = federation.signature()
-    with store.locked():
-        summary = store.read("summary")
+    with store.locked(), _writing(store.folder):
+        summary, warnings = _finished(store, federation, signature)
         if summary is not None:
-            store.same(summary.get("signature"), signature)
-            return Outcome(True, 0, (), summary)
-        progress, warnings = store.latest(signature)
+            warnings += _describe(store, federation, labels, config)
+            return Outcome(True, 0, tuple(warnings), summary)
+        progress, damaged = store.latest(signature)
+        warnings += damaged
         resumed = progress.round if progress else 0
         if progress is None:
             progress = begin(federation)
             watch(progress.rows[0])
-        warnings += _describe(store, federation, labels)
+        warnings += _describe(store, federation, labels, config)
         store.rewrite_history(progress.rows)
+        saved = resumed
         try:
             for progress in proceed(federation, progress):  # noqa: B020 (that is what it returns)
                 store.append_history(progress.rows[-1])
                 watch(progress.rows[-1])
-                if progress.round % every == 0 and progress.round < federation.rounds:
+                if progress.round % every == 0 or progress.round == federation.rounds:
                     store.save(progress, signature)
-        except KeyboardInterrupt:
-            store.save(progress, signature)
+                    saved = progress.round
+        except BaseException:
+            if progress.round > saved:
+                with _signals_ignored():
+                    store.save(progress, signature)
             raise
         if torch.equal(progress.params[0], federation.objective.first):
             warnings.append("No weight changed in the whole run: nothing was learned.")
         summary = _summary(federation, progress, signature)
-        tensors = federation.objective.packing.unpack(progress.params[0])
-        store.finish(progress, tensors, summary)
+        trained = federation.objective.packing.unpack(progress.params[0])
+        store.finish(progress, {**federation.objective.frozen, **trained}, summary)
         return Outcome(False, resumed, tuple(warnings), summary)
+
+
+def check(store: Store, federation: Federation) -> bool:
+    """Return whether the folder holds this run, finished.
+
+    Raises:
+        InputError: if it holds one of other data or another model.
+    """
+    return _finished(store, federation, federation.signature())[0] is not None
 
 
 @contextmanager
@@ -119,25 +140,96 @@ def threads(number: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _describe(store: Store, federation: Federation, labels: dict[str, Any]) -> list[str]:
+def _finished(
+    store: Store, federation: Federation, signature: str
+) -> tuple[dict[str, Any] | None, list[str]]:
+    """Return the summary of a run that is finished and whole, and sentences on what is not."""
+    try:
+        summary = store.read("summary")
+        if summary is None:
+            return None, []
+        store.same(summary["signature"], signature)
+        if store.finished(federation.objective.packing).digest() != summary["hash"]:
+            raise Damaged("weights or history differ from its hash")
+    except (Damaged, KeyError) as error:
+        return None, [f"The finished run in {store.folder} is damaged ({error}); made anew."]
+    return summary, []
+
+
+def _describe(
+    store: Store, federation: Federation, labels: dict[str, Any], config: Any
+) -> list[str]:
     """Write all that is known before training; return what a resumed run should be told."""
-    now = environment()
-    before = store.read("environment")
-    store.describe("experiment", labels)
+    _label(store, labels, {"seed": federation.seed, "config": config})
     store.describe("data", federation.objective.data.description())
     layers = quantum_layers(federation.objective.module)
-    if layers:
+    if layers and not (store.folder / "circuit.svg").exists():
         write_atomic(store.folder / "circuit.txt", f"{layers[0].circuit.draw()}\n".encode())
         write_atomic(store.folder / "circuit.svg", _picture(layers[0].circuit))
+    now = environment()
+    try:
+        before = store.read("environment")
+    except Damaged:
+        before = None
     if before is None:
         store.describe("environment", now)
         return []
     changed = [p for p in (*PACKAGES, "processor") if before.get(p) != now[p]]
     return [
-        f"The run was begun with {p} {before.get(p)} and goes on with {now[p]}: its last bits may "
-        "differ from those of an uninterrupted run."
+        f"The run was begun with {p} {before.get(p)}, and this is {now[p]}: the last bits may "
+        "differ."
         for p in changed
     ]
+
+
+def _label(store: Store, labels: dict[str, Any], rest: dict[str, Any]) -> None:
+    """Write ``experiment.json``; a run that several experiments share keeps all its labels."""
+    try:
+        before = store.read("experiment") or {}
+    except Damaged:
+        before = {}
+    known = [{key: before[key] for key in labels}] if labels.keys() <= before.keys() else []
+    known += before.get("also", [])
+    # A new title of an experiment replaces its old one.
+    others = [k for k in known if (k["name"], k["arm"]) != (labels["name"], labels["arm"])]
+    store.describe("experiment", {"id": store.folder.name, **labels, **rest, "also": others})
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turn a failing disk into a sentence; what was saved before is whole."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # whoever watches has gone; the folder is well
+    except OSError as error:
+        raise InputError(f"The results folder {folder} cannot be written: {error}") from error
+
+
+@contextmanager
+def _signals_ignored() -> Iterator[None]:
+    """Let a second Ctrl-C not cut the saving short."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {s: signal.signal(s, signal.SIG_IGN) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _picture(circuit: Circuit) -> bytes:
+    """Return the circuit's picture as SVG, the same bytes for the same circuit."""
+    from matplotlib import rc_context
+
+    from fedqml.quantum.picture import picture
+
+    stream = BytesIO()
+    with rc_context({"svg.hashsalt": "fedqml"}):
+        picture(circuit).savefig(stream, format="svg", metadata={"Date": None})
+    return stream.getvalue()
 
 
 def _summary(federation: Federation, progress: Progress, signature: str) -> dict[str, Any]:
@@ -157,15 +249,3 @@ def _summary(federation: Federation, progress: Progress, signature: str) -> dict
             "quantum": federation.costs.weights,
         },
     }
-
-
-def _picture(circuit: Circuit) -> bytes:
-    """Return the circuit's picture as SVG, the same bytes for the same circuit."""
-    from matplotlib import rc_context
-
-    from fedqml.quantum.picture import picture
-
-    stream = BytesIO()
-    with rc_context({"svg.hashsalt": "fedqml"}):
-        picture(circuit).savefig(stream, format="svg", metadata={"Date": None})
-    return stream.getvalue()

@@ -6,26 +6,34 @@ the checksums of both: without the second the first does not count.
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from fedqml.core.errors import InputError
-from fedqml.core.files import replacing, write_atomic, write_json
+from fedqml.core.files import TEMPORARY, fsync, replacing, write_atomic, write_json
+from fedqml.core.packing import Packing
 from fedqml.core.transform import prefixed, select
 from fedqml.experiments.rounds import Progress, Row
 
 _KEPT = 2
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError)
 
 
 class Busy(Exception):
     """Another process is at work in this run's folder."""
+
+
+class Damaged(Exception):
+    """A file in this run's folder is not what was written."""
 
 
 @dataclass(frozen=True)
@@ -48,39 +56,56 @@ class Store:
         """
         try:
             self._checkpoints.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.folder / ".lock", timeout=0)
+            # Not the kind of lock that a killed process leaves behind.
+            lock = FileLock(self.folder / ".lock", timeout=0, fallback_to_soft=False)
             lock.acquire()
         except Timeout as error:
             raise Busy(str(self.folder)) from error
-        except OSError as error:
+        except (OSError, NotImplementedError) as error:
             raise InputError(
-                f"The results folder {self.folder} cannot be written: {error}"
+                f"The results folder {self.folder} cannot be written or locked: {error}"
             ) from error
         try:
+            for path in (self.folder, self.folder.parent):
+                fsync(path)  # or a power cut could take the folder and the checkpoints in it
+            for left in (
+                *self.folder.glob(f".*{TEMPORARY}"),
+                *self._checkpoints.glob(f".*{TEMPORARY}"),
+            ):
+                left.unlink()
             yield
         finally:
             lock.release()
 
     def describe(self, name: str, description: dict[str, Any]) -> None:
-        """Write ``<name>.json``."""
+        """Make ``<name>.json`` hold this; a file that does is left alone."""
+        try:
+            if self.read(name) == description:
+                return
+        except Damaged:
+            pass
         write_json(self.folder / f"{name}.json", description)
 
     def read(self, name: str) -> dict[str, Any] | None:
-        """Return what ``<name>.json`` holds, or None if there is no such readable file."""
+        """Return what ``<name>.json`` holds, or None if there is no such file.
+
+        Raises:
+            Damaged: if it cannot be read.
+        """
+        path = self.folder / f"{name}.json"
         try:
-            value = json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            value = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        return value if isinstance(value, dict) else None
+        except _UNREADABLE as error:
+            raise Damaged(f"{path.name}: {error}") from error
+        if not isinstance(value, dict):
+            raise Damaged(f"{path.name} holds no object")
+        return value
 
     def rewrite_history(self, rows: tuple[Row, ...]) -> None:
         """Make the history file hold exactly these rows."""
         write_atomic(self._history, "".join(_line(row) for row in rows).encode())
-
-    def history(self) -> tuple[Row, ...]:
-        """Return the rows of a finished run."""
-        lines = self._history.read_text(encoding="utf-8").splitlines()
-        return tuple(json.loads(line) for line in lines)
 
     def append_history(self, row: Row) -> None:
         """Add a round to the history file; a torn last line is mended on resuming."""
@@ -93,9 +118,7 @@ class Store:
         tensors = {"params": progress.params}
         tensors |= prefixed(progress.server, "server/")
         tensors |= prefixed(progress.clients, "clients/")
-        with replacing(weights) as temporary:
-            # Cloned: states may be views of one stack, which safetensors refuses.
-            save_file({n: t.detach().cpu().clone() for n, t in tensors.items()}, temporary)
+        _save_tensors(weights, tensors)
         body = {
             "round": progress.round,
             "signature": signature,
@@ -118,8 +141,10 @@ class Store:
             try:
                 body = _checked(path)
                 tensors = load_file(path.with_suffix(".safetensors"))
-            except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            except _UNREADABLE as error:
                 warnings.append(f"The checkpoint {path} is damaged ({error}); using an older one.")
+                # Out of the way of its successors, which are counted, but not lost.
+                path.replace(path.with_suffix(".json.damaged"))
                 continue
             self.same(body["signature"], signature)
             progress = Progress(
@@ -140,27 +165,55 @@ class Store:
         """
         if saved != signature:
             raise InputError(
-                f"{self.folder} holds a run with the same settings but other data, or another "
-                "model or other first weights (the code or PyTorch may have changed). Keep it and "
-                "use another results folder, or delete it."
+                f"{self.folder} holds a run with the same settings but other data, another model "
+                "or other first weights (or the code of your own functions, or PyTorch, has "
+                "changed). Keep it and use another results folder, or delete it."
             )
 
-    def finish(self, progress: Progress, tensors: dict[str, Any], summary: dict[str, Any]) -> None:
+    def finish(
+        self, progress: Progress, model: dict[str, torch.Tensor], summary: dict[str, Any]
+    ) -> None:
         """Write the model and the summary, which makes the run finished; drop checkpoints."""
-        with replacing(self.folder / "model.safetensors") as temporary:
-            save_file({n: t.detach().cpu().clone() for n, t in tensors.items()}, temporary)
+        _save_tensors(self._model, model)
         self.rewrite_history(progress.rows)
         self.describe("summary", summary)
-        for path in self._checkpoints.iterdir():
-            path.unlink()
+        shutil.rmtree(self._checkpoints)
+
+    def finished(self, packing: Packing) -> Progress:
+        """Return a finished run, without what was remembered between rounds.
+
+        Raises:
+            Damaged: if model or history cannot be read.
+        """
+        try:
+            lines = self._history.read_text(encoding="utf-8").splitlines()
+            rows = tuple(json.loads(line) for line in lines)
+            params = packing.pack(load_file(self._model))[None]
+            return Progress(rows[-1]["round"], params, {}, {}, rows)
+        except (*_UNREADABLE, IndexError) as error:
+            raise Damaged(str(error)) from error
 
     @property
     def _history(self) -> Path:
         return self.folder / "history.jsonl"
 
     @property
+    def _model(self) -> Path:
+        return self.folder / "model.safetensors"
+
+    @property
     def _checkpoints(self) -> Path:
         return self.folder / "checkpoints"
+
+
+def _save_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    # Cloned: tensors that are views of one another are refused by safetensors.
+    whole = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+    with replacing(path) as temporary:
+        try:
+            save_file(whole, temporary)
+        except SafetensorError as error:
+            raise OSError(str(error)) from error  # a full disk, as it says
 
 
 def _line(row: Row) -> str:
@@ -179,6 +232,8 @@ def _sha256(path: Path) -> str:
 def _checked(path: Path) -> dict[str, Any]:
     """Return a checkpoint's JSON if its own and its tensors' checksums hold."""
     body = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(body, dict):
+        raise ValueError("it holds no object")
     digest = body.pop("digest")
     if _digest(body) != digest:
         raise ValueError("its checksum differs")

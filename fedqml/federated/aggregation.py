@@ -17,7 +17,8 @@ Rule = Callable[[Float[Tensor, "k d"], Float[Tensor, " k"]], Float[Tensor, "1 d"
 def aggregator(rule: Rule) -> Transform:
     """Make a server transform of a rule on finite rows in the order of their clients.
 
-    Rows with NaN or infinities are refused first and their clients recorded; sorting by client
+    Rows with NaN or infinities, or with a weight that is not a positive number, are refused
+    first and their clients recorded; sorting by client
     makes the result independent of the order of arrival.
 
     Raises:
@@ -25,7 +26,13 @@ def aggregator(rule: Rule) -> Transform:
     """
 
     def apply(updates: Updates, context: Context) -> Updates:
-        finite = updates.delta.isfinite().all(1)
+        if len(updates.delta) != len(updates.clients):
+            raise InputError(
+                f"An aggregator needs a row for each of the {len(updates.clients)} clients, but "
+                f"there are {len(updates.delta)}: another aggregator comes before it."
+            )
+        sound = updates.weight.isfinite() & (updates.weight > 0)
+        finite = updates.delta.isfinite().all(1) & sound
         if not finite.any():
             raise InputError(
                 f"In round {context.round} every update has NaN or infinite entries: training has "

@@ -8,15 +8,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.func import grad_and_value
 
-from fedqml.core.errors import require
+from fedqml.core.batches import BatchPlan
+from fedqml.core.errors import whole
 from fedqml.core.updates import State
 
 Loss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 """``(params, rows, mask, key) -> mean loss`` of one batch."""
 Step = Callable[[Tensor, Tensor, State], tuple[Tensor, State]]
 """``(params, gradient, state) -> (params, state)``: one step of an optimiser."""
-Plan = tuple[Tensor, Tensor, Tensor]
-"""Rows, mask and key of every step, as ``fedqml.data.batches.BatchPlan`` names them."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,11 @@ class Local:
     keep_state: bool
 
     def __post_init__(self) -> None:
-        require(self.epochs >= 1, "epochs", self.epochs, "be at least 1")
-        require(self.batch_size >= 1, "batch_size", self.batch_size, "be at least 1")
+        for name in ("epochs", "batch_size"):
+            object.__setattr__(self, name, whole(name, getattr(self, name), least=1))
 
     def run(
-        self, loss: Loss, params: Float[Tensor, " d"], state: State, plan: Plan, ragged: bool
+        self, loss: Loss, params: Float[Tensor, " d"], state: State, plan: BatchPlan, ragged: bool
     ) -> tuple[Float[Tensor, " d"], State, Float[Tensor, ""]]:
         """Train one client for a round.
 

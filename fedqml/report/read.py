@@ -1,6 +1,7 @@
 """Reading a results folder: one damaged run is listed with its reason, the others count."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from fedqml.core.errors import InputError
@@ -50,7 +51,7 @@ def read_results(results: Path) -> Results:
     unreadable: list[tuple[str, str]] = []
     for folder in folders:
         try:
-            runs.append(_read_run(folder))
+            runs += _read_runs(folder)
         except Damaged as reason:
             unreadable.append((folder.name, str(reason)))
     return Results(tuple(runs), tuple(unreadable))
@@ -62,10 +63,29 @@ def _is_run(path: Path) -> bool:
     return path.is_dir() and (named_like_one or (path / "experiment.json").exists())
 
 
-def _read_run(folder: Path) -> Run:
+def _read_runs(folder: Path) -> list[Run]:
+    """Return a folder's run, once for each experiment that it belongs to."""
     experiment = _read_record(folder, "experiment.json")
     if experiment is None:
         raise Damaged("experiment.json is missing.")
+    run = _read_run(folder, experiment)
+    others = experiment.items("also") if "also" in experiment.fields else ()
+    return [run, *(_as_labelled(run, other) for other in others)]
+
+
+def _as_labelled(run: Run, value: object) -> Run:
+    label = as_record(value, "experiment.json: an entry of `also`")
+    arm = label.record("arm")
+    return replace(
+        run,
+        name=label.text("name"),
+        title=label.text("title"),
+        arm=arm.text("label"),
+        central=arm.switch("central"),
+    )
+
+
+def _read_run(folder: Path, experiment: Record) -> Run:
     if experiment.text("id") != folder.name:
         raise Damaged(f"experiment.json says that this is run {experiment.text('id')!r}.")
     arm = experiment.record("arm")

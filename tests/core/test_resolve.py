@@ -29,7 +29,7 @@ def test_settings_come_back_whole_with_defaults():
         "kind": "ring",
         "classes": None,
         "flag": False,
-        "path": Path("x"),
+        "path": "x",
     }
     assert isinstance(whole["rate"], float)
 

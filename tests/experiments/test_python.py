@@ -102,7 +102,7 @@ def test_what_changes_the_numbers_begins_a_new_run(tmp_path, change):
         ({"rounds": 0}, "`rounds` must be at least 1"),
         ({"clients_per_round": 0}, "`clients_per_round` must be at least 1"),
         ({"clients_per_round": 7}, "`clients_per_round` must be at most the number of clients, 6"),
-        ({"seed": -1}, "`seed` must not be negative"),
+        ({"seed": -1}, "`seed` must be at least 0"),
         ({"checkpoint_every": 0}, "`checkpoint_every` must be at least 1"),
     ],
 )

@@ -1,6 +1,7 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from subprocess import PIPE, Popen
 
@@ -9,15 +10,18 @@ import torch
 from safetensors.torch import load_file
 
 from fedqml.core.errors import InputError
-from fedqml.core.transform import Strategy, stateless
+from fedqml.core.transform import Strategy, Transform, chain, stateless
+from fedqml.data.shares import Shares
 from fedqml.engines import sequential, vectorised
 from fedqml.experiments.build import builder
 from fedqml.experiments.config import experiments
 from fedqml.experiments.rounds import advance, begin, federation, proceed
-from fedqml.experiments.run import run_experiment
-from fedqml.experiments.store import Busy
+from fedqml.experiments.run import run_experiment, run_in
+from fedqml.experiments.store import Busy, Store
 from fedqml.federated.aggregators import mean
 from fedqml.federated.local import adam, sgd
+from fedqml.federated.transforms import clip
+from fedqml.report.read import read_results
 from tests.federations import AVERAGING, hybrid, task, with_dropout
 
 TABLE = {
@@ -81,7 +85,7 @@ def test_a_finished_run_has_all_of_it_on_disk(whole):
         "3.weights": (6,),
     }
     assert (folder / "circuit.svg").read_bytes().startswith(b"<?xml")
-    assert list((folder / "checkpoints").iterdir()) == []
+    assert not list(folder.glob("checkpoints/*"))
 
 
 def test_costs_are_counted(whole):
@@ -99,14 +103,14 @@ def test_costs_are_counted(whole):
 
 def test_a_second_call_finds_it_done(whole, build):
     folder, summary = whole
-    before = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.name != ".lock"}
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.suffix}
     outcome = run_experiment(experiment(), build, folder.parent, silent)
     assert outcome.done_before
     assert outcome.summary == summary
-    assert before == {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.name != ".lock"}
+    assert before == {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.suffix}
 
 
-@pytest.mark.parametrize("round", range(6))
+@pytest.mark.parametrize("round", range(7))
 def test_an_interrupted_run_goes_on_to_the_same_bits(whole, build, tmp_path, round):
     with pytest.raises(KeyboardInterrupt):
         run_experiment(experiment(), build, tmp_path, Stop(round))
@@ -117,22 +121,20 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(whole, build, tmp_path, rou
     assert _lasting(tmp_path / experiment().id) == _lasting(whole[0])
 
 
-def test_a_run_that_died_without_a_word_goes_on_from_its_checkpoint(whole, build, tmp_path):
-    class Died(Exception):
-        pass
-
-    def die(row):
-        if row["round"] == 5:
-            raise Died
-
-    with pytest.raises(Died):
-        run_experiment(experiment(), build, tmp_path, die)
+def test_a_run_that_died_without_a_word_goes_on_from_its_checkpoint(
+    whole, build, tmp_path, interrupted
+):
+    for path in interrupted.glob("000005.*"):  # one that dies saves nothing
+        path.unlink()
     history = tmp_path / experiment().id / "history.jsonl"
     history.write_text(history.read_text()[:-20])  # the line that was being written
+    leftover = interrupted / ".000005.safetensors.0.tmp"
+    leftover.write_bytes(b"half")
     outcome = run_experiment(experiment(), build, tmp_path, silent)
     assert outcome.resumed == 4
     assert outcome.summary["hash"] == whole[1]["hash"]
     assert _lasting(tmp_path / experiment().id) == _lasting(whole[0])
+    assert not list((tmp_path / experiment().id).rglob("*.tmp"))
 
 
 @pytest.fixture
@@ -214,6 +216,76 @@ def test_two_processes_cannot_run_one_id(build, tmp_path):
     assert not run_experiment(run, build, tmp_path, silent).done_before
 
 
+@pytest.mark.parametrize("name", ["history.jsonl", "model.safetensors", "summary.json"])
+@pytest.mark.parametrize("damage", [flip, truncate, Path.unlink])
+def test_a_finished_run_that_is_damaged_is_named_and_made_anew(
+    whole, build, tmp_path, name, damage
+):
+    shutil.copytree(whole[0], tmp_path / whole[0].name)
+    damage(tmp_path / whole[0].name / name)
+    outcome = run_experiment(experiment(), build, tmp_path, silent)
+    assert not outcome.done_before
+    if (name, damage) != ("summary.json", Path.unlink):  # without it, it was never finished
+        assert "damaged" in outcome.warnings[0]
+    assert _lasting(tmp_path / whole[0].name) == _lasting(whole[0])
+
+
+def test_a_run_that_two_experiments_share_belongs_to_both(whole, build, tmp_path):
+    shutil.copytree(whole[0], tmp_path / whole[0].name)
+    other = replace(experiment(), name="other", title="Other", arm="plain")
+    assert run_experiment(other, build, tmp_path, silent).done_before
+    renamed = replace(experiment(), title="A better title")
+    assert run_experiment(renamed, build, tmp_path, silent).done_before
+    runs = read_results(tmp_path).runs
+    assert {(run.name, run.title, run.arm) for run in runs} == {
+        ("demo", "A better title", "federated"),
+        ("other", "Other", "plain"),
+    }
+
+
+def test_whatever_stops_the_rounds_saves_them_first(build, tmp_path):
+    def fail(row):
+        if row["round"] == 3:
+            raise RuntimeError("the watcher broke")
+
+    with pytest.raises(RuntimeError, match="the watcher broke"):
+        run_experiment(experiment(), build, tmp_path, fail)
+    assert run_experiment(experiment(), build, tmp_path, silent).resumed == 3
+
+
+def test_a_full_disk_is_a_sentence_and_what_was_saved_is_whole(whole, build, tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    def fill(row):
+        if row["round"] == 5:
+            monkeypatch.setattr("fedqml.core.files.fsync", full)
+
+    with pytest.raises(InputError, match=r"cannot be written: .*No space left"):
+        run_experiment(experiment(), build, tmp_path, fill)
+    monkeypatch.undo()
+    outcome = run_experiment(experiment(), build, tmp_path, silent)
+    assert outcome.resumed == 4
+    assert outcome.summary["hash"] == whole[1]["hash"]
+
+
+def test_damaged_checkpoints_do_not_push_out_new_ones(whole, build, interrupted):
+    for path in interrupted.glob("*.safetensors"):
+        flip(path)
+    results = interrupted.parent.parent
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(experiment(), build, results, Stop(3))
+    assert run_experiment(experiment(), build, results, silent).resumed == 3
+
+
+@pytest.mark.parametrize("content", ["null", "5", '"x"', "[]", "{}", "[" * 100_000])
+def test_any_content_of_a_checkpoint_is_survived(whole, build, interrupted, content):
+    (interrupted / "000005.json").write_text(content)
+    outcome = run_experiment(experiment(), build, interrupted.parent.parent, silent)
+    assert outcome.resumed == 4
+    assert "damaged" in outcome.warnings[0]
+
+
 def test_a_results_folder_that_cannot_be_written_is_named(build, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"The results folder .*file.* cannot be written"):
@@ -231,7 +303,7 @@ def test_a_resumed_run_is_told_of_another_version(build, interrupted):
     content = json.loads(environment.read_text())
     environment.write_text(json.dumps({**content, "torch": "1.0"}))
     outcome = run_experiment(experiment(), build, interrupted.parent.parent, silent)
-    assert "begun with torch 1.0" in outcome.warnings[0]
+    assert "begun with torch 1.0, and this is" in outcome.warnings[0]
 
 
 def test_threads_are_set_for_the_run_and_put_back(build, tmp_path):
@@ -256,7 +328,7 @@ def test_threads_are_set_for_the_run_and_put_back(build, tmp_path):
         (["model.dropout=1.0"], r"model: Argument `dropout` must be in \[0, 1\)"),
         (["local.epochs=0"], "local: Argument `epochs` must be at least 1"),
         (["engine.at_once=0"], "engine: Argument `at_once` must be at least 1"),
-        (["strategy.server=[]"], "must leave one row"),
+        (["strategy.server=[]"], "must leave one row, as the aggregator"),
         (["strategy.client=[{use='clip', norm=0}]"], "strategy.client: Argument `norm`"),
         (["data.test_fraction=2.0"], "data: Argument `test_fraction`"),
     ],
@@ -271,16 +343,134 @@ def test_values_out_of_range_are_refused_before_training(build, overrides, messa
 def test_engines_train_the_same_model(model, local):
     ends = []
     for engine in (sequential(), vectorised(2)):
-        ready = federation(task(model), local, AVERAGING, engine, 5, 3, seed=0)
+        ready = federation(task(model), local, AVERAGING, engine, 5, 3, seed=0, code="")
         *_, last = proceed(ready, begin(ready))
         ends.append(last)
     torch.testing.assert_close(ends[0].params, ends[1].params, rtol=1e-9, atol=1e-8)
     assert [row["clients"] for row in ends[0].rows] == [row["clients"] for row in ends[1].rows]
 
 
+def _counting():
+    """A rule with a state that shows in every update: it adds what it has seen so far."""
+
+    def apply(updates, state, context):
+        seen = state["seen"] + updates.delta
+        return replace(updates, delta=updates.delta + 0.1 * seen), {"seen": seen}
+
+    return Transform(lambda params: {"seen": torch.zeros_like(params)}, apply)
+
+
+def _stateful(stop=None, folder=None):
+    """Run six rounds with state everywhere: optimiser, client's side, server's side."""
+    strategy = Strategy(server=chain(mean(), _counting()), client=chain(_counting(), clip(1.0)))
+    local = adam(lr=0.02, batch_size=4, keep_state=True)
+    ready = federation(task(with_dropout), local, strategy, vectorised(2), 6, 3, 0, code="")
+    if folder is None:
+        *_, last = proceed(ready, begin(ready))
+        return last.digest()
+    labels = {"name": "n", "title": "t", "arm": {"label": "a", "central": False}}
+    return run_in(Store(folder), ready, labels, {}, 2, stop).summary["hash"]
+
+
+@pytest.mark.parametrize("round", range(1, 7))
+def test_every_state_is_in_the_checkpoint(tmp_path, round):
+    with pytest.raises(KeyboardInterrupt):
+        _stateful(Stop(round), tmp_path)
+    assert _stateful(silent, tmp_path) == _stateful()
+
+
+def test_states_matter():
+    ready = federation(
+        task(with_dropout), adam(lr=0.02, batch_size=4), AVERAGING, vectorised(2), 6, 3, 0, code=""
+    )
+    *_, last = proceed(ready, begin(ready))
+    assert last.digest() != _stateful()
+
+
+def test_three_rounds_of_federated_averaging_by_hand():
+    def unequal(labels, owners, rng):
+        return Shares(tuple(torch.arange(40).split([3, 7, 10, 20])))
+
+    problem = task(hybrid, partition=unequal)
+    ready = federation(problem, sgd(lr=0.5, batch_size=100), AVERAGING, vectorised(), 3, 2, 0, "")
+    model, objective = hybrid().double(), ready.objective
+    weights = objective.packing.unpack(objective.first)
+    x, y = objective.data.data.x, objective.data.data.y
+    *_, last = proceed(ready, begin(ready))
+    for row in last.rows[1:]:
+        total, losses = {name: torch.zeros_like(w) for name, w in weights.items()}, 0.0
+        rows = [objective.data.clients[c] for c in row["clients"]]
+        examples = sum(len(r) for r in rows)
+        for own in rows:
+            model.load_state_dict(weights)
+            model.zero_grad()
+            loss = torch.nn.functional.cross_entropy(model(x[own]), y[own])
+            loss.backward()
+            losses += len(own) / examples * loss.item()
+            for name, parameter in model.named_parameters():
+                step = parameter.detach() - 0.5 * parameter.grad
+                total[name] = total[name] + len(own) / examples * step
+        weights = total
+        assert row["train_loss"] == pytest.approx(losses, rel=1e-10)
+    torch.testing.assert_close(last.params[0], objective.packing.pack(weights))
+    assert len({tuple(row["clients"]) for row in last.rows[1:]}) > 1
+
+
+def test_the_digest_covers_weights_and_history_but_not_timings():
+    ready = federation(task(), sgd(), AVERAGING, vectorised(), 1, 3, 0, code="")
+    start = begin(ready)
+    slower = replace(start, rows=({**start.rows[0], "seconds": 9.0},))
+    other = replace(start, rows=({**start.rows[0], "test_loss": 9.0},))
+    moved = replace(start, params=start.params + 1e-9)
+    assert slower.digest() == start.digest()
+    assert len({start.digest(), other.digest(), moved.digest()}) == 3
+
+
+def test_the_signature_covers_all_that_a_run_stands_on():
+    def signature(model=hybrid, seed=0, cohort=3, code="", **data):
+        problem = task(model, **data)
+        return federation(
+            problem, sgd(), AVERAGING, vectorised(), 1, cohort, seed, code
+        ).signature()
+
+    def frozen(scale):
+        def model():
+            module = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Linear(3, 2))
+            module[0].requires_grad_(False)
+            module[0].weight.fill_(scale)
+            return module
+
+        return model
+
+    found = [
+        signature(),
+        signature(with_dropout),
+        signature(seed=1),
+        signature(cohort=2),
+        signature(code="x"),
+        signature(clients=5),
+        signature(frozen(1.0)),
+        signature(frozen(2.0)),
+    ]
+    assert len(set(found)) == len(found)
+    assert signature() == found[0]
+
+
+def test_clients_whose_updates_are_not_finite_are_in_the_history():
+    def poison(updates, context):
+        bad = (updates.clients == context.cohort[0])[:, None]
+        return replace(updates, delta=updates.delta.masked_fill(bad, float("nan")))
+
+    strategy = Strategy(server=chain(stateless(poison), mean()))
+    ready = federation(task(), sgd(), strategy, vectorised(), 2, 3, 0, code="")
+    *_, last = proceed(ready, begin(ready))
+    for row in last.rows[1:]:
+        assert row["refused"] == row["clients"][:1]
+
+
 def test_equal_seeds_give_equal_bits_and_other_seeds_other_ones():
     def end(seed):
-        ready = federation(task(), sgd(), AVERAGING, vectorised(), 2, 3, seed)
+        ready = federation(task(), sgd(), AVERAGING, vectorised(), 2, 3, seed, code="")
         *_, last = proceed(ready, begin(ready))
         return last.digest()
 
@@ -289,19 +479,19 @@ def test_equal_seeds_give_equal_bits_and_other_seeds_other_ones():
 
 
 def test_divergence_is_an_error_that_says_so():
-    ready = federation(task(with_dropout), sgd(lr=1e300), AVERAGING, vectorised(), 9, 3, seed=0)
+    ready = federation(
+        task(with_dropout), sgd(lr=1e300), AVERAGING, vectorised(), 9, 3, seed=0, code=""
+    )
     with pytest.raises(InputError, match="training has diverged"):
         list(proceed(ready, begin(ready)))
     overflow = Strategy(server=stateless(lambda u, c: mean().apply(_huge(u), {}, c)[0]))
-    ready = federation(task(), sgd(), overflow, vectorised(), 9, 3, seed=0)
+    ready = federation(task(), sgd(), overflow, vectorised(), 9, 3, seed=0, code="")
     progress = advance(ready, begin(ready))
     with pytest.raises(InputError, match="global weights became NaN"):
         advance(ready, progress)
 
 
 def _huge(updates):
-    from dataclasses import replace
-
     return replace(updates, delta=torch.full_like(updates.delta, 1.7e308))
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import fedqml.federated.local as package
+from fedqml.core.batches import BatchPlan
 from fedqml.core.errors import InputError
 from fedqml.federated.local import adam, sgd
 
@@ -30,7 +31,8 @@ def plan(epochs=2, steps=3, seed=0):
 
 
 def run(rule, params, plan, ragged=False, state=None):
-    return rule.run(loss, params, rule.init(params) if state is None else state, plan, ragged)
+    state = rule.init(params) if state is None else state
+    return rule.run(loss, params, state, BatchPlan(*plan), ragged)
 
 
 START = torch.tensor([0.3, 0.1, -0.2], dtype=torch.float64)

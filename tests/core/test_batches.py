@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedqml.data.batches import batch_plan, stack
+from fedqml.core.batches import batch_plan, stack
 
 
 def plan(n, batch_size=4, epochs=2, first=10, seed=0):

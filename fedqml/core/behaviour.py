@@ -1,0 +1,148 @@
+"""What functions and objects do, as a hash: their code and the values that they hold.
+
+A run that is saved must not be taken for that of other rules. Settings from a file can be hashed
+as they are; a function given from Python has only its code and what it captured.
+"""
+
+import hashlib
+import sys
+import types
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+_PLAIN = (type(None), bool, int, float, complex, str, bytes)
+
+
+def behaviour(*things: Any) -> str:
+    """Return the SHA-256 of code and captured values of functions and objects.
+
+    Functions count with bytecode, constants, defaults and closures, and with the functions,
+    classes and values of their own module that they name; objects with type and attributes;
+    tensors and arrays with their bytes. What code reads from files or other modules, and changes
+    inside installed packages, are not seen.
+
+    Args:
+        things: functions, classes, data classes, containers, tensors, plain values.
+
+    Example:
+        >>> def step(lr):
+        ...     return lambda p: p - lr
+        >>> behaviour(step(0.1)) == behaviour(step(0.1))
+        True
+        >>> behaviour(step(0.1)) == behaviour(step(0.2))
+        False
+    """
+    walk = _Walk()
+    for thing in things:
+        walk.feed(thing)
+    return walk.sha.hexdigest()
+
+
+class _Walk:
+    """A walk through everything that is reachable, each object once."""
+
+    def __init__(self) -> None:
+        self.sha = hashlib.sha256()
+        self._seen: dict[int, int] = {}
+        self._alive: list[Any] = []  # an id is unique only while its object lives
+
+    def feed(self, thing: Any) -> None:
+        if isinstance(thing, _PLAIN):
+            self._note(type(thing).__name__, repr(thing))
+            return
+        if id(thing) in self._seen:
+            self._note("again", self._seen[id(thing)])
+            return
+        self._seen[id(thing)] = len(self._seen)
+        self._alive.append(thing)
+        if isinstance(thing, torch.Tensor):
+            array = thing.detach().cpu().contiguous()
+            self._note("tensor", str(array.dtype), tuple(array.shape))
+            self.sha.update(array.reshape(-1).view(torch.uint8).numpy().tobytes())
+        elif isinstance(thing, np.ndarray):
+            self._note("array", str(thing.dtype), thing.shape)
+            self.sha.update(np.ascontiguousarray(thing).tobytes())
+        elif isinstance(thing, list | tuple):
+            self._note(type(thing).__name__, len(thing))
+            for entry in thing:
+                self.feed(entry)
+        elif isinstance(thing, dict):
+            self._note("dict", len(thing))
+            for key, value in thing.items():
+                self.feed(key)
+                self.feed(value)
+        elif isinstance(thing, set | frozenset):
+            self._note("set", sorted(map(repr, thing)))
+        elif isinstance(thing, types.FunctionType):
+            self._function(thing)
+        elif isinstance(thing, types.CodeType):
+            self._note("code", thing.co_code.hex(), thing.co_names, thing.co_varnames)
+            self.feed(thing.co_consts)
+        elif isinstance(thing, types.MethodType):
+            self.feed(thing.__func__)
+            self.feed(thing.__self__)
+        elif isinstance(thing, partial):
+            self._note("partial")
+            self.feed((thing.func, thing.args, thing.keywords))
+        elif isinstance(thing, type):
+            self._class(thing)
+        else:
+            self._object(thing)
+
+    def _note(self, *words: Any) -> None:
+        self.sha.update(repr(words).encode(errors="backslashreplace"))
+
+    def _function(self, function: types.FunctionType) -> None:
+        self._note("function", function.__module__, function.__qualname__)
+        self.feed(function.__code__)
+        self.feed(function.__defaults__)
+        self.feed(function.__kwdefaults__)
+        for cell in function.__closure__ or ():
+            try:
+                self.feed(cell.cell_contents)
+            except ValueError:
+                self._note("empty cell")
+        if not _installed(function.__module__):
+            for name in sorted(_names(function.__code__)):
+                value = function.__globals__.get(name)
+                if isinstance(value, _PLAIN) or _belongs(value, function.__module__):
+                    self._note("global", name)
+                    self.feed(value)
+
+    def _class(self, cls: type) -> None:
+        self._note("class", cls.__module__, cls.__qualname__)
+        if not _installed(cls.__module__):
+            for name, value in sorted(vars(cls).items()):
+                if isinstance(value, _PLAIN | types.FunctionType) and name != "__doc__":
+                    self._note(name)
+                    self.feed(value)
+
+    def _object(self, thing: Any) -> None:
+        self.feed(type(thing))
+        for name, value in sorted(getattr(thing, "__dict__", {}).items()):
+            self._note(name)
+            self.feed(value)
+
+
+def _names(code: types.CodeType) -> set[str]:
+    """Return the global names that code, or code inside it, may read."""
+    inner = [const for const in code.co_consts if isinstance(const, types.CodeType)]
+    return set(code.co_names).union(*map(_names, inner))
+
+
+def _belongs(value: Any, module: str | None) -> bool:
+    if isinstance(value, torch.Tensor | np.ndarray | list | tuple | dict):
+        return True
+    code = isinstance(value, types.FunctionType | type)
+    return code and value.__module__ == module
+
+
+def _installed(module: str | None) -> bool:
+    root = (module or "").partition(".")[0]
+    if root in sys.stdlib_module_names and root != "__main__":
+        return True
+    file = getattr(sys.modules.get(root), "__file__", None) or ""
+    return root == "fedqml" or "site-packages" in file or "dist-packages" in file
