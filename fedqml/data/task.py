@@ -239,9 +239,8 @@ def _check_rows_apart(objective: Objective, x: Tensor) -> None:
             continue
         if key is None or torch.equal(given[0], _seeded_outputs(objective, x, key, seed=1)):
             raise InputError(
-                "The model's output for an example depends on the others in its batch, or is drawn "
-                "at random in evaluation. Batch statistics cannot be trained here; use GroupNorm "
-                "or LayerNorm, and draw at random only in training."
+                "The model's output for an example depends on the others in its batch. Batch "
+                "statistics cannot be trained here; use GroupNorm or LayerNorm."
             )
 
 

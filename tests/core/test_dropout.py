@@ -3,7 +3,13 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from fedqml.core.dropout import KeyedDropout, keep_mask, replace_dropout
+from fedqml.core.dropout import (
+    KeyedDropout,
+    begin_step,
+    keep_mask,
+    replace_dropout,
+    restore_dropout,
+)
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
@@ -55,3 +61,21 @@ def test_every_dropout_of_a_module_is_replaced_with_its_own_layer():
     assert replace_dropout(module) == ["0.key", "1.1.key"]
     assert (module[0].p, module[0].layer) == (0.1, 0)
     assert (module[1][1].p, module[1][1].layer) == (0.5, 1)
+
+
+def test_a_layer_called_twice_in_a_step_drops_other_units():
+    layer, x = KeyedDropout(0.5, 0).train(), torch.ones(100)
+    first, second = layer(x), layer(x)
+    assert not torch.equal(first, second)
+    begin_step(layer)
+    assert torch.equal(layer(x), first)
+
+
+def test_a_layer_that_stands_twice_is_replaced_as_one_and_put_back():
+    shared = nn.Dropout(0.5)
+    module = nn.Sequential(shared, nn.Linear(2, 2), shared)
+    assert replace_dropout(module) == ["0.key"]
+    assert module[0] is module[2]
+    assert isinstance(module[0], KeyedDropout)
+    restore_dropout(module)
+    assert [type(m) for m in module] == [nn.Dropout, nn.Linear, nn.Dropout]

@@ -88,3 +88,50 @@ def test_own_functions_are_found_by_module_and_name():
 def test_own_functions_that_cannot_be_used_are_refused(use, message):
     with pytest.raises(InputError, match=message):
         find(use, ["fedqml.engines"], "engine")
+
+
+def test_numbers_are_normal_wherever_they_stand():
+    def own(a: float | None = None, b: list[float] | None = None, c: list[float] = []):  # noqa: B006
+        return a, b, c
+
+    def ids(**given):
+        return repr(settings(own, given, "here"))
+
+    assert ids(a=1) == ids(a=1.0)
+    assert ids(c=[1, 2]) == ids(c=[1.0, 2.0])
+    assert ids(b=None) == ids()
+
+
+@pytest.mark.parametrize(
+    ("use", "given", "message"),
+    [
+        ("own_rules:untyped", {}, "here.a is missing; it must be a number, a text"),
+        ("own_rules:untyped", {"a": float("nan")}, "here.a must be a number, a text"),
+        ("own_rules:odd_default", {}, "its default, <object"),
+        ("own_rules:collecting", {"x": 1}, "here.x: unknown key. Allowed: no settings"),
+        ("own_rules:mapped", {"a": [1]}, "here.a must be dict"),
+        ("builtins:min", {}, "does not tell its parameters"),
+        ("own_raises:f", {}, "cannot be imported (ZeroDivisionError"),
+        ("own_syntax:f", {}, "cannot be imported (SyntaxError"),
+        ("own_exits:f", {}, "cannot be imported (SystemExit"),
+        ("..x:f", {}, "cannot be imported (TypeError"),
+    ],
+)
+def test_odd_functions_of_a_user_s_own_are_sentences(tmp_path, monkeypatch, use, given, message):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "own_rules.py").write_text(
+        "def untyped(a): ...\n"
+        "def odd_default(a=object()): ...\n"
+        "def collecting(*args, **kwargs): ...\n"
+        "def mapped(a: dict[str, int], b: tuple[int, ...] = ()): ...\n"
+        "def later(a: 'NotThere' = 1): ...\n"
+    )
+    (tmp_path / "own_raises.py").write_text("1 / 0\n")
+    (tmp_path / "own_syntax.py").write_text("def\n")
+    (tmp_path / "own_exits.py").write_text("raise SystemExit(7)\n")
+    with pytest.raises(InputError) as error:
+        settings(find(use, [], "here"), given, "here")
+    assert message in str(error.value)
+    later = find("own_rules:later", [], "here")
+    assert settings(later, {"a": 2}, "here") == {"a": 2}
+    assert call(later, {"a": 2}, "here") is None

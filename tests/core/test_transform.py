@@ -78,3 +78,18 @@ def test_a_context_gives_each_purpose_and_client_its_own_stream():
         replace(CONTEXT, round=2).rng("noise").random(),
     }
     assert len(draws) == 4
+
+
+def test_two_rules_of_one_name_in_a_chain_draw_apart():
+    def noise():
+        return stateless(
+            lambda u, c: replace(u, delta=u.delta + torch.from_numpy(c.rng("n").random(2)))
+        )
+
+    once, _ = noise().apply(updates(), {}, CONTEXT)
+    twice, _ = chain(noise(), noise()).apply(updates(), {}, CONTEXT)
+    first, second = chain(noise()), chain(chain(), noise())
+    a, b = (t.apply(updates(), {}, CONTEXT)[0].delta for t in (first, second))
+    assert torch.equal(a, once.delta)
+    assert not torch.equal(a, b)
+    assert not torch.equal(twice.delta - updates().delta, 2 * (once.delta - updates().delta))

@@ -8,6 +8,29 @@ from fedqml.data.task import Task
 from tests.federations import data, hybrid, task, with_dropout
 
 
+class Own(nn.Module):
+    """A dense layer behind a function of the input."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.dense, self.function = nn.Linear(3, 2), function
+
+    def forward(self, x):
+        return self.dense(self.function(x))
+
+
+class IgnoresItsWeights(nn.Module):
+    """What PennyLane's TorchLayer does: the weights are stored elsewhere, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(3, 2))
+        self.stored = {"weight": self.weight}
+
+    def forward(self, x):
+        return x @ self.stored["weight"]
+
+
 def test_the_seed_decides_the_first_weights_and_leaves_the_global_generator():
     before = torch.random.get_rng_state()
     a, b, c = (task().objective(seed).first for seed in (0, 0, 1))
@@ -67,11 +90,66 @@ def test_weights_and_data_have_the_task_s_dtype():
         ),
         (lambda: 3, "must return a torch module, not int"),
         (lambda: nn.ReLU(), "no trainable parameter"),
+        (lambda: nn.LazyLinear(2), "`weight` has no shape yet"),
+        (lambda: 1 / 0, "`model` fails with ZeroDivisionError"),
+        (lambda: Own(lambda x: x.nothing), "they fail with AttributeError"),
+        (lambda: Own(lambda x: x - x.mean(0)), "depends on the others in its batch"),
+        (
+            lambda: nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2, track_running_stats=False)),
+            "depends on the others in its batch",
+        ),
+        (IgnoresItsWeights, "evaluates its own, as PennyLane's TorchLayer does"),
     ],
 )
 def test_models_that_do_not_fit_are_refused(model, message):
     with pytest.raises(InputError, match=message):
         task(model).objective(0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"metrics": {"accuracy": lambda o, y: o.mean()}}, "`accuracy` must return a value for"),
+        ({"metrics": {"loss": cross_entropy}}, "`metrics` must not name one `loss`"),
+        ({"model": nn.Linear(3, 2)}, "`model` must be a function that makes one"),
+        ({"dtype": torch.float16}, "`dtype` must be torch.float32 or torch.float64"),
+    ],
+)
+def test_tasks_that_make_no_sense_are_refused(change, message):
+    whole = {"model": hybrid, "loss": cross_entropy, "data": data(), **change}
+    with pytest.raises(InputError, match=message):
+        Task(**whole).objective(0)
+
+
+def test_a_model_that_works_in_place_leaves_the_data_alone():
+    def in_place():
+        return Own(lambda x: x.sub_(0.5))
+
+    objective = task(in_place).objective(0)
+    x = objective.data.data.test[0].clone()
+    first = objective.evaluate(objective.first)
+    assert objective.evaluate(objective.first) == first
+    assert torch.equal(objective.data.data.test[0], x)
+
+
+def test_first_weights_do_not_depend_on_the_caller_s_default_dtype():
+    expected = task().objective(0).first
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.equal(task().objective(0).first, expected)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_a_trained_copy_is_the_model_with_pytorch_s_own_dropout():
+    objective = task(with_dropout).objective(0)
+    weights = 2 * objective.first
+    model = objective.trained(weights)
+    assert type(model[2]) is nn.Dropout
+    x = objective.data.data.x
+    torch.testing.assert_close(model(x), objective.outputs(weights, x))
+    model.train()(x).sum().backward()
+    assert torch.equal(objective.trained(weights)(x), model.eval()(x))
 
 
 def test_a_loss_that_is_already_reduced_is_refused():

@@ -76,6 +76,23 @@ def test_rows_that_are_not_finite_are_refused_and_named(factory, bad):
 
 
 @each_rule
+@pytest.mark.parametrize("weight", [float("nan"), float("inf"), -1.0, 0.0])
+def test_a_client_cannot_spoil_the_rule_by_its_weight(factory, weight):
+    good = rows(3, 3, 1)
+    weights = torch.tensor([1.0, 2.0, weight]).double()
+    result = aggregate(factory(), cohort(good, weights))
+    assert result.refused.tolist() == [2]
+    assert torch.equal(result.delta, aggregate(factory(), cohort(good[:2], weights[:2])).delta)
+
+
+@each_rule
+def test_it_needs_a_row_for_each_client(factory):
+    once = aggregate(factory(), cohort(rows(3, 2, 0)))
+    with pytest.raises(InputError, match="a row for each of the 3 clients, but there are 1"):
+        aggregate(factory(), once)
+
+
+@each_rule
 def test_nothing_but_bad_rows_is_an_error(factory):
     with pytest.raises(InputError, match="In round 1 every update has NaN"):
         aggregate(factory(), cohort(torch.full((2, 2), float("nan")).double()))

@@ -18,32 +18,40 @@ TRANSFORMS = [
 ]
 
 
-def apply(transform, delta):
-    k = len(delta)
-    context = Context(1, torch.arange(k), torch.zeros(1, delta.shape[1]), seed=0)
-    state = {n: torch.stack([v] * k) for n, v in transform.init(context.params[0]).items()}
-    updates = Updates(torch.arange(k), delta, torch.ones(k), {})
-    return transform.apply(updates, state, context)[0].delta
+def apply(transform, delta, clients=None, state=None):
+    clients = torch.arange(len(delta)) if clients is None else clients
+    context = Context(1, torch.arange(9), torch.zeros(1, delta.shape[1]), seed=0)
+    if state is None:
+        first = transform.init(context.params[0])
+        state = {name: torch.stack([value] * len(delta)) for name, value in first.items()}
+    updates = Updates(clients, delta, torch.ones(len(delta)), {})
+    after, state = transform.apply(updates, state, context)
+    return after.delta, state
 
 
 @pytest.mark.parametrize("factory", TRANSFORMS)
 def test_a_stack_is_handled_as_its_rows_are(factory):
     transform = factory(**SETTINGS.get(factory.__name__, {}))
     delta = 3 * torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
-    alone = torch.cat([apply(transform, row[None]) for row in delta])
-    assert torch.equal(apply(transform, delta), alone)
+    clients = torch.tensor([8, 0, 3, 5, 2])
+    together, states = apply(transform, delta, clients)
+    for i, client in enumerate(clients):
+        alone, state = apply(transform, delta[i : i + 1], client[None])
+        assert torch.equal(together[i : i + 1], alone)
+        assert all(torch.equal(states[name][i : i + 1], state[name]) for name in states)
 
 
 def test_clipping_bounds_the_norm_and_keeps_direction_and_short_rows():
     rows = torch.tensor([[3.0, 4.0], [0.3, 0.4], [0.0, 0.0]], dtype=torch.float64)
-    clipped = apply(clip(2.0), rows)
+    clipped, _ = apply(clip(2.0), rows)
     torch.testing.assert_close(clipped[0], torch.tensor([1.2, 1.6], dtype=torch.float64))
     assert torch.equal(clipped[1:], rows[1:])
 
 
 def test_clipping_agrees_with_a_published_example():
     # ByzFL's documentation: the first row of [[1,2,3],[4,5,6],[7,8,9]] clipped to norm 2.
-    first = apply(clip(2.0), torch.tensor([[1.0, 2, 3], [4, 5, 6], [7, 8, 9]]))[0]
+    rows, _ = apply(clip(2.0), torch.tensor([[1.0, 2, 3], [4, 5, 6], [7, 8, 9]]))
+    first = rows[0]
     torch.testing.assert_close(first, torch.tensor([0.53452, 1.06904, 1.60357]), atol=1e-5, rtol=0)
 
 

@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from fedqml.core.errors import InputError, require
+from fedqml.core.errors import InputError, whole
 from fedqml.core.random import shuffled
 from fedqml.data.shares import Partition, Shares
 
@@ -32,7 +32,7 @@ def iid(clients: int) -> Partition:
     Source: Chen and Yoo, arXiv:2103.12010, section V (the training set split equally among
         100 clients).
     """
-    require(clients >= 1, "clients", clients, "be at least 1")
+    clients = whole("clients", clients, least=1)
 
     def partition(
         labels: Int[Tensor, " rows"], owners: tuple[str, ...] | None, rng: np.random.Generator
