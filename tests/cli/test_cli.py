@@ -99,6 +99,16 @@ def test_engine_and_rounds_are_settings(here, capsys):
         (["list", "modls"], "Did you mean `models`?"),
         (["list"], "results"),
         (["show", "abc"], "results"),
+        (["run", "x" * 5000], "There is no"),
+        (["run", "small.toml", "--set", "sweep.x=[1]"], "but not `sweep` or `arms`"),
+        (["run", "small.toml", "--set", "local.lr=" + 400 * "9"], "must be a finite number"),
+        (["run", "small.toml", "--set", "run.threads=100000"], "`threads` must be at most 256"),
+        (["run", "small.toml", "--set", "local.epochs=1000000000000"], "not enough memory"),
+        (
+            ["run", "small.toml", "--set", "strategy.server=[{use='mean'},{use='mean'}]"],
+            "a row for",
+        ),
+        (["run", "small.toml", "--set", "strategy.client=[{use='mean'}]"], "there is no `mean`"),
         (["new", "small.toml"], "small.toml exists already"),
         (["new", "no/folder.toml"], "cannot be written"),
     ],
@@ -206,6 +216,106 @@ def test_stopping_a_run_saves_its_rounds(here, capsys, stop):
     assert int(saved[0].stem) >= 3
 
 
+def test_a_second_ctrl_c_does_not_cut_the_saving_short(here, capsys):
+    with subprocess.Popen(command(*LONG), stderr=subprocess.PIPE, text=True) as process:
+        wait_for_round(here / "results", 3)
+        for _ in range(3):
+            process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "The rounds done are saved" in err
+    history = next(here.glob("results/*/history.jsonl")).read_text().splitlines()
+    newest = max(int(p.stem) for p in here.glob("results/*/checkpoints/*.json"))
+    assert newest == json.loads(history[-1])["round"]
+
+
+@pytest.mark.parametrize("how", [["--json"], []])
+def test_a_reader_that_goes_away_costs_no_rounds(here, capsys, how):
+    # One run a line: in text mode the pipe breaks at the second line, after the first run.
+    with subprocess.Popen(
+        command("run", "small.toml", "--rounds", "400", *how),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        for _ in range(5 if how else 1):
+            process.stdout.readline()
+        process.stdout.close()
+        err = process.stderr.read()
+        process.wait(timeout=60)
+    assert process.returncode == 141
+    assert "Traceback" not in err
+    assert list(here.glob("results/*/checkpoints/*.json")) or list(
+        here.glob("results/*/summary.json")
+    )
+
+
+def test_an_arm_that_diverges_is_named_and_the_others_are_trained(here, capsys):
+    (here / "own_rule_of_test_cli.py").write_text(
+        "from dataclasses import replace\n"
+        "import fedqml as fq\n"
+        "def blow_up(by: float):\n"
+        "    def rule(u, ctx):\n"
+        "        return replace(u, delta=u.delta * by**ctx.round)\n"
+        "    return fq.stateless(rule)\n"
+    )
+    (here / "sweep.toml").write_text(
+        FILE.partition("[arms")[0].replace("rounds = 3", "rounds = 5")
+        + "strategy = { server = [{ use = 'mean' }, "
+        "{ use = 'own_rule_of_test_cli:blow_up', by = 1.0 }] }\n"
+        + "[arms.far]\nstrategy = { server = [{ use = 'mean' }, "
+        "{ use = 'own_rule_of_test_cli:blow_up', by = 1e20 }] }\n"
+        + "[arms.near]\n'local.lr' = 0.1\n"
+    )
+    code, out, err = run(capsys, "run", "sweep.toml")
+    assert code == 2
+    assert "Error: far, seed 0: In round" in err
+    assert "diverged" in err
+    assert "near, seed 0" in out
+    assert len(list(here.glob("results/*/summary.json"))) == 2
+
+
+def test_a_title_that_the_terminal_cannot_show_is_no_accident(here):
+    (here / "small.toml").write_text('title = "Müller ⟨Z⟩"\n' + FILE)
+    result = subprocess.run(
+        command("run", "small.toml", "--rounds", "1"),
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+    )
+    assert result.returncode == 0
+    assert b"M\\xfcller" in result.stdout
+
+
+def test_an_edited_rule_is_not_taken_for_the_old_one(here, capsys):
+    rule = here / "own_edited_of_test_cli.py"
+    text = "import fedqml as fq\ndef agg(): return fq.chain(fq.mean(), fq.stateless(f))\n"
+    rule.write_text(text + "def f(u, ctx): return u\n")
+    arguments = [
+        "run",
+        "small.toml",
+        "--set",
+        "strategy.server=[{use='own_edited_of_test_cli:agg'}]",
+    ]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    assert subprocess.run(command(*arguments), env=environment, check=False).returncode == 0
+    rule.write_text(text + "def f(u, ctx): return fq.replace(u, delta=-u.delta)\n")
+    again = subprocess.run(
+        command(*arguments), env=environment, capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 2
+    assert "the code of your own functions" in again.stderr
+
+
+def test_the_list_survives_a_run_without_settings(here, capsys):
+    run(capsys, "run", "small.toml", "--quiet")
+    broken = next(here.glob("results/*/experiment.json"))
+    broken.write_text(json.dumps({**json.loads(broken.read_text()), "config": {}}))
+    code, out, _ = run(capsys, "list")
+    assert code == 0
+    assert out.count("finished") == 2
+
+
 def test_a_run_that_another_process_has_is_left_to_it(here, capsys):
     (here / "small.toml").write_text(FILE.partition("[arms")[0])
     with subprocess.Popen(command(*LONG), stdout=subprocess.DEVNULL) as process:
@@ -225,7 +335,10 @@ def test_killed_at_any_moment_it_resumes_to_the_same_bits(here, capsys):
         with subprocess.Popen(command(*arguments, "--quiet")) as process:
             wait_for_round(here / "results", rounds)
             process.send_signal(signal.SIGKILL)
-    assert main([*arguments, "--quiet"]) == 0
+        assert process.returncode == -signal.SIGKILL  # it was still at work
+    code, out, _ = run(capsys, *arguments)
+    assert code == 0
+    assert int(out.partition("resumed after round ")[2].split()[0]) >= 25
     hashes = [
         {p.parent.name: json.loads(p.read_text())["hash"] for p in here.glob(f"{d}/*/summary.json")}
         for d in ("whole", "results")

@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -83,6 +87,8 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(tmp_path):
     [
         {"local": fq.local.sgd(lr=0.2)},
         {"local": fq.local.adam(lr=0.1)},
+        {"local": fq.local.sgd(lr=0.1, keep_state=True)},
+        {"local": fq.local.sgd(lr=0.1, momentum=0.5)},
         {"seed": 1},
         {"rounds": 5},
         {"clients_per_round": 2},
@@ -109,6 +115,60 @@ def test_what_changes_the_numbers_begins_a_new_run(tmp_path, change):
 def test_values_out_of_range_are_refused(settings, message):
     with pytest.raises(InputError, match=message):
         train(**settings)
+
+
+def test_mistakes_are_sentences_and_numpy_s_numbers_are_numbers(tmp_path):
+    # In a process of its own: the check of types in tests would speak before ours does.
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", PLAIN, str(tmp_path)], check=True, cwd=root)
+
+
+PLAIN = """
+import sys
+import numpy as np
+import torch
+import fedqml as fq
+from tests.federations import AVERAGING, data, hybrid, task
+
+def train(**changes):
+    whole = dict(task=task(hybrid), local=fq.local.sgd(), strategy=AVERAGING, rounds=2,
+                 clients_per_round=3)
+    return fq.run(**{**whole, **changes})
+
+def refused(message, action):
+    try:
+        action()
+    except fq.InputError as error:
+        assert message in str(error), (message, error)
+    else:
+        raise AssertionError(message)
+
+refused("`rounds` must be a whole number", lambda: train(rounds=2.5))
+refused("`rounds` must be a whole number", lambda: train(rounds=True))
+refused("`rounds` must be a whole number", lambda: train(rounds="3"))
+refused("`seed` must be a whole number", lambda: train(seed=1.5))
+refused("`checkpoint_every` must be a whole number", lambda: train(checkpoint_every=1.5))
+refused("`name` must be a str", lambda: train(name=5))
+refused("`arm` must be a str", lambda: train(arm=None))
+refused("`watch` must be a function", lambda: train(watch=None))
+refused("`engine` must be a function", lambda: train(engine="sequential"))
+refused("`task` must be a Task", lambda: train(task=hybrid))
+refused("`local` must be a Local", lambda: train(local=fq.local.sgd))
+refused("`strategy` must be a Strategy", lambda: train(strategy=fq.mean()))
+refused("`server` must be a Transform", lambda: fq.Strategy(fq.mean))
+refused("`client` must be a Transform", lambda: fq.Strategy(fq.mean(), client=fq.clip))
+refused("`epochs` must be a whole number", lambda: fq.local.adam(epochs=1.5))
+refused("`clients` must be a whole number", lambda: fq.partitions.iid(2.5))
+refused("`data` must be split", lambda: fq.Task(hybrid, fq.cross_entropy, data().data))
+refused("`dtype` must be", lambda: fq.Task(hybrid, fq.cross_entropy, data(), dtype="float32"))
+refused("`n` must be a function", lambda: fq.Task(hybrid, fq.cross_entropy, data(), {"n": 3}))
+
+local = fq.local.sgd(epochs=np.int64(1), batch_size=np.int64(8))
+numbers = dict(rounds=np.int64(2), clients_per_round=np.int32(3), seed=np.arange(3)[1])
+saved = train(local=local, results=sys.argv[1], **numbers)
+again = train(local=fq.local.sgd(batch_size=8), results=sys.argv[1], seed=1)
+assert saved.folder == again.folder, (saved.folder, again.folder)
+"""
 
 
 def test_an_unknown_column_is_refused():
