@@ -1,4 +1,4 @@
-"""PennyLane's own layer evaluates the weights it stores: it must be refused, not trained wrongly."""
+"""PennyLane's own layer evaluates the weights it stores: refused, not trained wrongly."""
 
 import warnings
 
