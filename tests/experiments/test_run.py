@@ -10,19 +10,12 @@ import torch
 from safetensors.torch import load_file
 
 from fedqml.core.errors import InputError
-from fedqml.core.transform import Strategy, Transform, chain, stateless
-from fedqml.data.shares import Shares
-from fedqml.engines import sequential, vectorised
 from fedqml.experiments.build import builder
 from fedqml.experiments.config import experiments
-from fedqml.experiments.rounds import advance, begin, federation, proceed
-from fedqml.experiments.run import run_experiment, run_in
-from fedqml.experiments.store import Busy, Store
-from fedqml.federated.aggregators import mean
-from fedqml.federated.local import adam, sgd
-from fedqml.federated.transforms import clip
+from fedqml.experiments.run import run_experiment
+from fedqml.experiments.store import Busy
 from fedqml.report.read import read_results
-from tests.federations import AVERAGING, hybrid, task, with_dropout
+from tests.experiments.watching import Stop, silent
 
 TABLE = {
     "data": {"use": "breast_cancer"},
@@ -35,21 +28,6 @@ TABLE = {
 
 def experiment(*overrides):
     return experiments(TABLE, "demo", Path(), overrides)[0]
-
-
-def silent(row):
-    pass
-
-
-class Stop:
-    """Interrupts the run when it has seen a round."""
-
-    def __init__(self, round):
-        self.round = round
-
-    def __call__(self, row):
-        if row["round"] == self.round:
-            raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="module")
@@ -336,163 +314,6 @@ def test_threads_are_set_for_the_run_and_put_back(build, tmp_path):
 def test_values_out_of_range_are_refused_before_training(build, overrides, message):
     with pytest.raises(InputError, match=message):
         build(experiment(*overrides))
-
-
-@pytest.mark.parametrize("model", [hybrid, with_dropout])
-@pytest.mark.parametrize("local", [sgd(lr=0.1, momentum=0.5), adam(lr=0.02, keep_state=True)])
-def test_engines_train_the_same_model(model, local):
-    ends = []
-    for engine in (sequential(), vectorised(2)):
-        ready = federation(task(model), local, AVERAGING, engine, 5, 3, seed=0, code="")
-        *_, last = proceed(ready, begin(ready))
-        ends.append(last)
-    torch.testing.assert_close(ends[0].params, ends[1].params, rtol=1e-9, atol=1e-8)
-    assert [row["clients"] for row in ends[0].rows] == [row["clients"] for row in ends[1].rows]
-
-
-def _counting():
-    """A rule with a state that shows in every update: it adds what it has seen so far."""
-
-    def apply(updates, state, context):
-        seen = state["seen"] + updates.delta
-        return replace(updates, delta=updates.delta + 0.1 * seen), {"seen": seen}
-
-    return Transform(lambda params: {"seen": torch.zeros_like(params)}, apply)
-
-
-def _stateful(stop=None, folder=None):
-    """Run six rounds with state everywhere: optimiser, client's side, server's side."""
-    strategy = Strategy(server=chain(mean(), _counting()), client=chain(_counting(), clip(1.0)))
-    local = adam(lr=0.02, batch_size=4, keep_state=True)
-    ready = federation(task(with_dropout), local, strategy, vectorised(2), 6, 3, 0, code="")
-    if folder is None:
-        *_, last = proceed(ready, begin(ready))
-        return last.digest()
-    labels = {"name": "n", "title": "t", "arm": {"label": "a", "central": False}}
-    return run_in(Store(folder), ready, labels, {}, 2, stop).summary["hash"]
-
-
-@pytest.mark.parametrize("round", range(1, 7))
-def test_every_state_is_in_the_checkpoint(tmp_path, round):
-    with pytest.raises(KeyboardInterrupt):
-        _stateful(Stop(round), tmp_path)
-    assert _stateful(silent, tmp_path) == _stateful()
-
-
-def test_states_matter():
-    ready = federation(
-        task(with_dropout), adam(lr=0.02, batch_size=4), AVERAGING, vectorised(2), 6, 3, 0, code=""
-    )
-    *_, last = proceed(ready, begin(ready))
-    assert last.digest() != _stateful()
-
-
-def test_three_rounds_of_federated_averaging_by_hand():
-    def unequal(labels, owners, rng):
-        return Shares(tuple(torch.arange(40).split([3, 7, 10, 20])))
-
-    problem = task(hybrid, partition=unequal)
-    ready = federation(problem, sgd(lr=0.5, batch_size=100), AVERAGING, vectorised(), 3, 2, 0, "")
-    model, objective = hybrid().double(), ready.objective
-    weights = objective.packing.unpack(objective.first)
-    x, y = objective.data.data.x, objective.data.data.y
-    *_, last = proceed(ready, begin(ready))
-    for row in last.rows[1:]:
-        total, losses = {name: torch.zeros_like(w) for name, w in weights.items()}, 0.0
-        rows = [objective.data.clients[c] for c in row["clients"]]
-        examples = sum(len(r) for r in rows)
-        for own in rows:
-            model.load_state_dict(weights)
-            model.zero_grad()
-            loss = torch.nn.functional.cross_entropy(model(x[own]), y[own])
-            loss.backward()
-            losses += len(own) / examples * loss.item()
-            for name, parameter in model.named_parameters():
-                step = parameter.detach() - 0.5 * parameter.grad
-                total[name] = total[name] + len(own) / examples * step
-        weights = total
-        assert row["train_loss"] == pytest.approx(losses, rel=1e-10)
-    torch.testing.assert_close(last.params[0], objective.packing.pack(weights))
-    assert len({tuple(row["clients"]) for row in last.rows[1:]}) > 1
-
-
-def test_the_digest_covers_weights_and_history_but_not_timings():
-    ready = federation(task(), sgd(), AVERAGING, vectorised(), 1, 3, 0, code="")
-    start = begin(ready)
-    slower = replace(start, rows=({**start.rows[0], "seconds": 9.0},))
-    other = replace(start, rows=({**start.rows[0], "test_loss": 9.0},))
-    moved = replace(start, params=start.params + 1e-9)
-    assert slower.digest() == start.digest()
-    assert len({start.digest(), other.digest(), moved.digest()}) == 3
-
-
-def test_the_signature_covers_all_that_a_run_stands_on():
-    def signature(model=hybrid, seed=0, cohort=3, code="", **data):
-        problem = task(model, **data)
-        return federation(
-            problem, sgd(), AVERAGING, vectorised(), 1, cohort, seed, code
-        ).signature()
-
-    def frozen(scale):
-        def model():
-            module = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Linear(3, 2))
-            module[0].requires_grad_(False)
-            module[0].weight.fill_(scale)
-            return module
-
-        return model
-
-    found = [
-        signature(),
-        signature(with_dropout),
-        signature(seed=1),
-        signature(cohort=2),
-        signature(code="x"),
-        signature(clients=5),
-        signature(frozen(1.0)),
-        signature(frozen(2.0)),
-    ]
-    assert len(set(found)) == len(found)
-    assert signature() == found[0]
-
-
-def test_clients_whose_updates_are_not_finite_are_in_the_history():
-    def poison(updates, context):
-        bad = (updates.clients == context.cohort[0])[:, None]
-        return replace(updates, delta=updates.delta.masked_fill(bad, float("nan")))
-
-    strategy = Strategy(server=chain(stateless(poison), mean()))
-    ready = federation(task(), sgd(), strategy, vectorised(), 2, 3, 0, code="")
-    *_, last = proceed(ready, begin(ready))
-    for row in last.rows[1:]:
-        assert row["refused"] == row["clients"][:1]
-
-
-def test_equal_seeds_give_equal_bits_and_other_seeds_other_ones():
-    def end(seed):
-        ready = federation(task(), sgd(), AVERAGING, vectorised(), 2, 3, seed, code="")
-        *_, last = proceed(ready, begin(ready))
-        return last.digest()
-
-    assert end(0) == end(0)
-    assert end(0) != end(1)
-
-
-def test_divergence_is_an_error_that_says_so():
-    ready = federation(
-        task(with_dropout), sgd(lr=1e300), AVERAGING, vectorised(), 9, 3, seed=0, code=""
-    )
-    with pytest.raises(InputError, match="training has diverged"):
-        list(proceed(ready, begin(ready)))
-    overflow = Strategy(server=stateless(lambda u, c: mean().apply(_huge(u), {}, c)[0]))
-    ready = federation(task(), sgd(), overflow, vectorised(), 9, 3, seed=0, code="")
-    progress = advance(ready, begin(ready))
-    with pytest.raises(InputError, match="global weights became NaN"):
-        advance(ready, progress)
-
-
-def _huge(updates):
-    return replace(updates, delta=torch.full_like(updates.delta, 1.7e308))
 
 
 def _lasting(folder):
