@@ -33,3 +33,17 @@ def test_the_file_has_the_permissions_of_an_ordinary_one(tmp_path):
 def test_a_missing_folder_is_an_os_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         write_atomic(tmp_path / "no" / "a", b"1")
+
+
+def test_content_is_on_the_disk_before_the_name_and_the_name_before_it_returns(
+    tmp_path, monkeypatch
+):
+    calls = []
+    monkeypatch.setattr("fedqml.core.files.fsync", lambda path: calls.append(("fsync", path)))
+    monkeypatch.setattr(
+        "pathlib.Path.replace", lambda self, target: calls.append(("rename", self, target))
+    )
+    write_atomic(tmp_path / "a", b"1")
+    (temporary,) = [p for p in tmp_path.iterdir() if p.suffix == ".tmp"]
+    path = tmp_path / "a"
+    assert calls == [("fsync", temporary), ("rename", temporary, path), ("fsync", tmp_path)]

@@ -60,6 +60,18 @@ def test_every_state_is_in_the_checkpoint(tmp_path, round):
     assert _stateful(silent, tmp_path) == _stateful()
 
 
+def test_the_server_s_state_goes_on_from_round_to_round():
+    def count(updates, state, context):
+        n = state["n"] + 1
+        return replace(updates, delta=updates.delta + n), {"n": n}
+
+    counting = Transform(lambda params: {"n": torch.zeros((), dtype=params.dtype)}, count)
+    strategy = Strategy(server=chain(mean(), counting))
+    ready = federation(task(), sgd(lr=0.0), strategy, vectorised(), 3, 3, 0, code="")
+    *_, last = proceed(ready, begin(ready))
+    torch.testing.assert_close(last.params[0], ready.objective.first + 1 + 2 + 3)
+
+
 def test_states_matter():
     ready = federation(
         task(with_dropout), adam(lr=0.02, batch_size=4), AVERAGING, vectorised(2), 6, 3, 0, code=""

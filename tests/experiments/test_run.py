@@ -79,6 +79,12 @@ def test_costs_are_counted(whole):
     assert row["hardware_evaluations"] == samples * (1 + 2 * 10) + tests
 
 
+def test_the_seed_decides_which_rows_are_held_out(build):
+    tests = [build(experiment(f"run.seeds=[{s}]")).objective.data.data.test[0] for s in (0, 1, 0)]
+    assert torch.equal(tests[0], tests[2])
+    assert not torch.equal(tests[0], tests[1])
+
+
 def test_a_second_call_finds_it_done(whole, build):
     folder, summary = whole
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.suffix}
