@@ -13,7 +13,7 @@ from fedqml.quantum import shifts
 from fedqml.quantum.choices import require_choice
 from fedqml.quantum.circuit import Circuit
 from fedqml.quantum.device import Device
-from fedqml.quantum.devices.reference import simulate
+from fedqml.quantum.devices.statevector import evaluate
 
 
 class QuantumLayer(nn.Module):
@@ -52,7 +52,7 @@ readout=expectation)
         ansatz: Circuit,
         measure: int | Sequence[str] | None = None,
         readout: Literal["expectation", "probability"] = "expectation",
-        device: Device = simulate,
+        device: Device = evaluate,
     ) -> None:
         super().__init__()
         require_choice("readout", readout, ("expectation", "probability"))

@@ -2,5 +2,6 @@
 
 from fedqml.quantum.device import Device
 from fedqml.quantum.devices.reference import reference
+from fedqml.quantum.devices.statevector import statevector
 
-__all__ = ["Device", "reference"]
+__all__ = ["Device", "reference", "statevector"]

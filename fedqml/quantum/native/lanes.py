@@ -1,0 +1,155 @@
+"""Vectors of numbers for Numba: what one instruction of the processor works on at a time.
+
+Numba leaves it to LLVM to find loops that can be vectorised; it does not find those of a state
+vector, as the addresses that a gate mixes might overlap. With these types a kernel says what it
+means: ``load`` a vector, add and multiply, ``store`` it.
+"""
+
+import operator
+from typing import Any, no_type_check
+
+import llvmlite.binding
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic, models, overload, register_model
+
+# One cache line, and AVX-512's registers. Elsewhere the widest registers have half of it.
+WIDTH_BYTES = 64 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 32
+# A product and a sum may be rounded once instead of twice; nothing is ever reordered.
+_FUSED = ("contract",)
+
+
+class Lanes(types.Type):
+    """The type of a vector.
+
+    Args:
+        element: Numba's type of its numbers.
+    """
+
+    def __init__(self, element: Any) -> None:
+        self.element = element
+        self.count = WIDTH_BYTES * 8 // element.bitwidth
+        super().__init__(name=f"Lanes({element}, {self.count})")
+
+
+@register_model(Lanes)
+class _LanesModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, lanes: Any) -> None:
+        element = manager.lookup(lanes.element).get_value_type()
+        super().__init__(manager, lanes, ir.VectorType(element, lanes.count))
+
+
+@no_type_check
+def _pointer(context, builder, array_type, array, offset, vector):
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [offset]), vector.as_pointer())
+
+
+@intrinsic
+@no_type_check
+def width(typing_context, array):
+    """Return how many numbers of an array's type a vector has."""
+    count = Lanes(array.dtype).count
+
+    def generate(context, builder, signature, arguments):
+        return context.get_constant(types.intp, count)
+
+    return types.intp(array), generate
+
+
+@intrinsic
+@no_type_check
+def load(typing_context, array, offset):
+    """Return the vector that begins at an entry of an array."""
+    lanes = Lanes(array.dtype)
+
+    def generate(context, builder, signature, arguments):
+        vector = context.get_value_type(lanes)
+        pointer = _pointer(context, builder, signature.args[0], *arguments, vector)
+        return builder.load(pointer, align=lanes.element.bitwidth // 8)
+
+    return lanes(array, types.intp), generate
+
+
+@intrinsic
+@no_type_check
+def store(typing_context, array, offset, value):
+    """Write a vector to an array, from an entry on."""
+
+    def generate(context, builder, signature, arguments):
+        vector = context.get_value_type(signature.args[2])
+        pointer = _pointer(context, builder, signature.args[0], *arguments[:2], vector)
+        builder.store(arguments[2], pointer, align=signature.args[2].element.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp, value), generate
+
+
+@intrinsic
+@no_type_check
+def accumulate(typing_context, array, offset, value):
+    """Add a vector to the entries of a float64 array, from one on."""
+
+    def generate(context, builder, signature, arguments):
+        lanes = signature.args[2]
+        vector = ir.VectorType(ir.DoubleType(), lanes.count)
+        pointer = _pointer(context, builder, signature.args[0], *arguments[:2], vector)
+        addend = arguments[2]
+        if lanes.element != types.float64:
+            addend = builder.fpext(addend, vector)
+        total = builder.fadd(builder.load(pointer, align=8), addend)
+        builder.store(total, pointer, align=8)
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp, value), generate
+
+
+@intrinsic
+@no_type_check
+def splat(typing_context, array, value):
+    """Return a vector of an array's type with the same number everywhere."""
+    lanes = Lanes(array.dtype)
+
+    def generate(context, builder, signature, arguments):
+        vector = context.get_value_type(lanes)
+        number = context.cast(builder, arguments[1], signature.args[1], lanes.element)
+        first = builder.insert_element(
+            ir.Constant(vector, ir.Undefined), number, ir.Constant(ir.IntType(32), 0)
+        )
+        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), lanes.count), [0] * lanes.count)
+        return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), everywhere)
+
+    return lanes(array, value), generate
+
+
+@intrinsic
+@no_type_check
+def odd(typing_context, bits):
+    """Return whether an odd number of an integer's bits is 1."""
+
+    def generate(context, builder, signature, arguments):
+        count = builder.ctpop(arguments[0])
+        return builder.and_(count, ir.Constant(count.type, 1))
+
+    return types.intp(types.intp), generate
+
+
+@no_type_check
+def _binary(operation, instruction):
+    @intrinsic
+    def combine(typing_context, left, right):
+        def generate(context, builder, signature, arguments):
+            return getattr(builder, instruction)(*arguments, flags=_FUSED)
+
+        return left(left, right), generate
+
+    @overload(operation)
+    def combined(left, right):
+        if isinstance(left, Lanes) and left == right:
+            return lambda left, right: combine(left, right)
+        return None
+
+
+_binary(operator.add, "fadd")
+_binary(operator.sub, "fsub")
+_binary(operator.mul, "fmul")

@@ -1,0 +1,170 @@
+"""A circuit as tables of numbers, which is all that the kernels read."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedqml.quantum.circuit import Circuit
+from fedqml.quantum.native.runs import Run, passes, runs
+from fedqml.quantum.native.steps import Constant, Quaternion, Turn
+
+Integers = NDArray[np.int64]
+Reals = NDArray[np.float64]
+
+# States of up to this many qubits are worked on as they lie; larger ones in blocks of this size,
+# copied together. Measured: docs/adr/0005.
+WHOLE, BLOCK = 9, 7
+
+
+class Tape(NamedTuple):
+    """A compiled circuit.
+
+    Runs are numbered: first those that prepare each of the qubits, then the others. A run is
+    "mixed" if one of its angles comes from an input, so that it differs from example to example;
+    the rest are the same for all examples of a client. Parts are numbered through all runs.
+
+    Args:
+        qubits: how many.
+        run_mixed: whether an angle is an input's; (runs,).
+        run_place: the number among the mixed or among the other runs; (runs,).
+        run_parts: its parts are those from entry r up to entry r + 1; (runs + 1,).
+        part_axis: 0, 1, 2 for a turn about x, y, z; 3 for a constant; (parts,).
+        part_column: of the input or weight; (parts,).
+        part_input: whether that is an input; (parts,).
+        part_scale: factor from the input or weight to the angle; (parts,).
+        part_offset: summand after the factor, radians; (parts,).
+        part_quaternion: of a constant; (parts, 4).
+        pass_runs: its runs are those from entry p up to entry p + 1; (passes + 1,).
+        pass_steps: the addresses of a block, relative to its first; (passes, 2^width).
+        pass_blocks: the first address of every block; (passes, blocks).
+        run_pairs: which addresses of a block it mixes, and in which the qubit is 0 and 1 if it is
+            0 at the block's first; (runs - qubits, 2^(width - 1), 2).
+        run_read: bits whose parity is the qubit's value; (runs - qubits,).
+        word_flip: see ``Word``; (observables,).
+        word_read: see ``Word``; (observables,).
+        word_phase: see ``Word``; (observables,).
+    """
+
+    qubits: int
+    run_mixed: NDArray[np.bool_]
+    run_place: Integers
+    run_parts: Integers
+    part_axis: Integers
+    part_column: Integers
+    part_input: NDArray[np.bool_]
+    part_scale: Reals
+    part_offset: Reals
+    part_quaternion: Reals
+    pass_runs: Integers
+    pass_steps: Integers
+    pass_blocks: Integers
+    run_pairs: NDArray[np.int32]
+    run_read: Integers
+    word_flip: Integers
+    word_read: Integers
+    word_phase: Integers
+
+
+def record(circuit: Circuit) -> Tape:
+    """Return the tables of a circuit.
+
+    Args:
+        circuit: all its angles have the map ``identity``.
+
+    Returns:
+        The tables.
+
+    Raises:
+        NotImplementedError: if a gate is unknown to ``steps``.
+
+    Example:
+        >>> from fedqml.quantum.ansatze import rot_cnot
+        >>> record(rot_cnot(qubits=3, depth=1).measure("Z0")).run_parts
+        array([0, 0, 0, 0, 3, 6, 9])
+    """
+    n = circuit.n_qubits
+    found = runs(circuit)
+    whole = [*found.first, *found.rest]
+    parts = [_row(part) for run in whole for part in run.parts]
+    axis, column, from_input, scale, offset, quaternion = (
+        zip(*parts, strict=True) if parts else (() for _ in range(6))
+    )
+    mixed = [any(_row(part).from_input for part in run.parts) for run in whole]
+    width = n if n <= WHOLE else BLOCK
+    groups = passes(found.rest, n, width)
+    blocks = [_pairs(basis, run) for basis, group in groups for run in group]
+    return Tape(
+        qubits=n,
+        run_mixed=np.array(mixed),
+        run_place=_integers([mixed[:r].count(mixed[r]) for r in range(len(whole))]),
+        run_parts=_cuts(len(run.parts) for run in whole),
+        part_axis=_integers(axis),
+        part_column=_integers(column),
+        part_input=np.array(from_input, dtype=bool),
+        part_scale=np.array(scale, dtype=np.float64),
+        part_offset=np.array(offset, dtype=np.float64),
+        part_quaternion=np.array(quaternion, dtype=np.float64).reshape(-1, 4),
+        pass_runs=n + _cuts(len(group) for _, group in groups),
+        pass_steps=_integers([_span(basis) for basis, _ in groups]).reshape(-1, 2**width),
+        pass_blocks=_integers([_blocks(b, n) for b, _ in groups]).reshape(-1, 2 ** (n - width)),
+        run_pairs=np.array(blocks, dtype=np.int32).reshape(-1, 2**width // 2, 2),
+        run_read=_integers([run.read for run in found.rest]),
+        word_flip=_integers([word.flip for word in found.words]),
+        word_read=_integers([word.read for word in found.words]),
+        word_phase=_integers([word.phase for word in found.words]),
+    )
+
+
+class _Row(NamedTuple):
+    axis: int
+    column: int
+    from_input: bool
+    scale: float
+    offset: float
+    quaternion: Quaternion
+
+
+def _row(part: Turn | Constant) -> _Row:
+    if isinstance(part, Constant):
+        return _Row(3, 0, False, 0.0, 0.0, part.quaternion)
+    angle = part.angle
+    from_input = angle.source == "input"
+    return _Row(part.axis, angle.index, from_input, angle.scale, angle.offset, (1.0, 0, 0, 0))
+
+
+def _pairs(basis: list[int], run: Run) -> Integers:
+    """Return which steps of a block a run mixes, first that where the qubit is 0."""
+    width = len(basis)
+    leads = [direction.bit_length() - 1 for direction in basis]
+    # as every leading bit is in a single direction, they are the coordinates of a vector
+    flip = sum((run.flip >> lead & 1) << k for k, lead in enumerate(leads))
+    read = sum(((run.read & direction).bit_count() & 1) << k for k, direction in enumerate(basis))
+    steps = np.arange(2**width)
+    ones = np.bitwise_count(steps & read) & 1 == 1
+    zero = steps[~ones]
+    return np.stack([zero, zero ^ flip], axis=1)
+
+
+def _span(basis: list[int]) -> Integers:
+    """Return the sums over GF(2) of all subsets of the directions."""
+    steps = np.zeros(1, dtype=np.int64)
+    for direction in basis:
+        steps = np.concatenate([steps, steps ^ direction])
+    return steps
+
+
+def _blocks(basis: list[int], n_qubits: int) -> Integers:
+    """Return the addresses that have no leading bit of a direction: one in each block."""
+    leads = sum(1 << (direction.bit_length() - 1) for direction in basis)
+    addresses = np.arange(2**n_qubits)
+    return addresses[addresses & leads == 0]
+
+
+def _cuts(lengths: Iterable[int]) -> Integers:
+    return np.cumsum([0, *lengths])
+
+
+def _integers(values: Sequence[Any]) -> Integers:
+    return np.array(values, dtype=np.int64)
