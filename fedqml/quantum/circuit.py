@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from fedqml.core.errors import require
@@ -47,12 +48,12 @@ class Circuit:
             name = f"observables[{number}].wires"
             require(max(observable.wires) < self.n_qubits, name, observable.wires, allowed)
 
-    @property
+    @cached_property
     def n_inputs(self) -> int:
         """How many inputs it reads: 1 + the largest index used."""
         return self._count("input")
 
-    @property
+    @cached_property
     def n_weights(self) -> int:
         """How many weights it reads: 1 + the largest index used."""
         return self._count("weight")

@@ -5,9 +5,8 @@ from torch import Tensor
 
 from fedqml.quantum.circuit import Circuit
 from fedqml.quantum.device import Device, check_arguments
-from fedqml.quantum.devices.reference import simulate
 from fedqml.quantum.native import call
-from fedqml.quantum.native.functions import Expectations, is_forward
+from fedqml.quantum.native.functions import Expectations, is_forward, plain
 from fedqml.quantum.native.program import compile
 
 
@@ -70,8 +69,9 @@ def evaluate(
     on_cpu = x.device.type == w.device.type == "cpu"
     fast = on_cpu and program.tape is not None and call.available()
     if not fast or is_forward(columns, angles):
-        return simulate(program.circuit, columns, angles)
-    batch = columns.shape[:-1]
-    rows = columns.reshape(1, batch.numel(), columns.shape[-1])
-    values: Tensor = Expectations.apply(rows, angles[None], program)
-    return values.reshape(*batch, values.shape[-1])
+        return plain(program, columns, angles)
+    if x.ndim == 2:
+        return Expectations.apply(columns, angles, program)
+    batch = x.shape[:-1]
+    rows = columns.reshape(batch.numel(), columns.shape[-1])
+    return Expectations.apply(rows, angles, program).reshape(*batch, len(circuit.observables))

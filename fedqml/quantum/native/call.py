@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from types import ModuleType
 from typing import Any
 
@@ -47,48 +47,55 @@ def _kernels() -> tuple[ModuleType, ModuleType]:
 
 
 def expectations(
-    tape: Tape, x: Float[Tensor, "clients batch columns"], w: Float[Tensor, "clients angles"]
-) -> Float[Tensor, "clients batch observables"]:
-    """Return the expectation values of every client's examples.
+    tape: Tape, x: Float[Tensor, "*clients batch columns"], w: Float[Tensor, "*clients angles"]
+) -> Float[Tensor, "*clients batch observables"]:
+    """Return the expectation values of one or many clients' examples.
 
     Args:
         tape: the circuit.
-        x: its inputs; (clients, batch, columns).
-        w: its weights; (clients, columns).
+        x: its inputs; ([clients], batch, columns).
+        w: its weights; ([clients], columns).
 
     Returns:
-        (clients, batch, observables).
+        ([clients], batch, observables).
     """
-    clients, batch, _ = x.shape
-    out = torch.empty(clients, batch, len(tape.word_flip), dtype=x.dtype)
-    for part in _chunks(clients, batch):
-        _evaluate(tape, x[part], w[part], out[part])
-    return out
+    xs, ws = _stack(x, 3), _stack(w, 2)
+    out = np.empty((*xs.shape[:2], len(tape.word_flip)), dtype=xs.dtype)
+    for part in _chunks(*xs.shape[:2]):
+        _evaluate(tape, xs[part], ws[part], out[part])
+    return torch.from_numpy(out if x.ndim == 3 else out[0])
 
 
 def gradients(
     tape: Tape,
-    x: Float[Tensor, "clients batch columns"],
-    w: Float[Tensor, "clients angles"],
-    cotangents: Float[Tensor, "clients batch observables"],
-) -> tuple[Float[Tensor, "clients batch columns"], Float[Tensor, "clients angles"]]:
+    x: Float[Tensor, "*clients batch columns"],
+    w: Float[Tensor, "*clients angles"],
+    cotangents: Float[Tensor, "*clients batch observables"],
+) -> tuple[Float[Tensor, "*clients batch columns"], Float[Tensor, "*clients angles"]]:
     """Return the gradients Σ_P g_P ∂⟨P⟩ by inputs, and by weights summed over examples.
 
     Args:
         tape: the circuit.
-        x: its inputs; (clients, batch, columns).
-        w: its weights; (clients, columns).
-        cotangents: the g_P; (clients, batch, observables).
+        x: its inputs; ([clients], batch, columns).
+        w: its weights; ([clients], columns).
+        cotangents: the g_P; ([clients], batch, observables).
 
     Returns:
         Gradients of the shapes of ``x`` and ``w``.
     """
-    clients, batch, _ = x.shape
-    into_x = torch.zeros(x.shape, dtype=torch.float64)
-    into_w = torch.zeros(w.shape, dtype=torch.float64)
-    for part in _chunks(clients, batch):
-        _differentiate(tape, x[part], w[part], cotangents[part], into_x[part], into_w[part])
-    return into_x.to(x.dtype), into_w.to(w.dtype)
+    xs, ws, seeds = _stack(x, 3), _stack(w, 2), _stack(cotangents, 3)
+    into_x, into_w = np.zeros(xs.shape), np.zeros(ws.shape)
+    for part in _chunks(*xs.shape[:2]):
+        _differentiate(tape, xs[part], ws[part], seeds[part], into_x[part], into_w[part])
+    found = into_x.astype(xs.dtype, copy=False), into_w.astype(xs.dtype, copy=False)
+    by_x, by_w = (torch.from_numpy(a if x.ndim == 3 else a[0]) for a in found)
+    return by_x, by_w
+
+
+def _stack(values: Tensor, dimensions: int) -> Array:
+    """Return a tensor as an array, with one client where there is no dimension for clients."""
+    array: Array = values.detach().contiguous().numpy()
+    return array if array.ndim == dimensions else array[None]
 
 
 def _chunks(clients: int, batch: int) -> list[slice]:
@@ -99,74 +106,66 @@ def _chunks(clients: int, batch: int) -> list[slice]:
     return [slice(start, start + size) for start in range(0, clients, size)]
 
 
-def _evaluate(tape: Tape, x: Tensor, w: Tensor, out: Tensor) -> None:
+def _evaluate(tape: Tape, x: Array, w: Array, out: Array) -> None:
     kernels, _ = _kernels()
-    batch, rows = x.shape[1], _rows(x)
-    _, shared, _, own = _prepared(tape, batch, rows, _numpy(w))
+    batch, rows, values = x.shape[1], _rows(x), _rows(out)
+    lanes = _lanes(x.dtype)
+    _, shared, _, own = _prepared(tape, batch, rows, w)
 
     def work(groups: tuple[int, int]) -> None:
         memory = _scratch(tape, x.dtype, states=1)
-        values = np.empty(len(tape.word_flip) * _lanes(x.dtype))
-        kernels.evaluate(tape, batch, shared, own, groups, memory, values, _rows(out))
+        sums = np.empty(values.shape[1] * lanes)
+        kernels.evaluate(tape, batch, shared, own, groups, memory, sums, values)
 
-    _in_threads(tape, len(rows), _lanes(x.dtype), work)
+    _in_threads(tape, len(rows), lanes, work)
 
 
 def _differentiate(
-    tape: Tape, x: Tensor, w: Tensor, cotangents: Tensor, into_x: Tensor, into_w: Tensor
+    tape: Tape, x: Array, w: Array, cotangents: Array, into_x: Array, into_w: Array
 ) -> None:
     kernels, turns = _kernels()
     batch, rows, seeds = x.shape[1], _rows(x), _rows(cotangents)
-    shared_turns, shared, own_turns, own = _prepared(tape, batch, rows, _numpy(w))
-    runs = len(tape.run_mixed)
+    lanes, runs = _lanes(x.dtype), len(tape.run_mixed)
+    shared_turns, shared, own_turns, own = _prepared(tape, batch, rows, w)
     slopes = np.empty((len(rows), runs, 3))
 
     def work(groups: tuple[int, int]) -> None:
-        lanes = _lanes(x.dtype)
-        memory = (*_scratch(tape, x.dtype, states=2), _memory(seeds.shape[1] * lanes, x.dtype))
-        sums = _memory(3 * runs * lanes, torch.float64)
+        memory = _scratch(tape, x.dtype, states=2)
+        sums = np.empty(3 * runs * lanes)
         kernels.differentiate(tape, batch, shared, own, groups, memory, sums, seeds, slopes)
 
-    _in_threads(tape, len(rows), _lanes(x.dtype), work)
-    turns.collect(tape, batch, slopes, shared_turns, own_turns, _rows(into_x), into_w.numpy())
+    _in_threads(tape, len(rows), lanes, work)
+    turns.collect(tape, batch, slopes, shared_turns, own_turns, _rows(into_x), into_w)
 
 
 def _prepared(tape: Tape, batch: int, x: Array, w: Array) -> tuple[Array, Array, Array, Array]:
     _, turns = _kernels()
-    parts, mixed = len(tape.part_axis), int(tape.run_mixed.sum())
-    shared_turns = np.empty((len(w), parts, 2))
-    shared = np.empty((len(w), len(tape.run_mixed) - mixed, 4))
-    own_turns = np.empty((len(x), parts, 2))
-    own = np.empty((len(x), mixed, 4))
+    parts, others = len(tape.part_axis), len(tape.run_mixed) - tape.mixed
+    shared_turns, shared = np.empty((len(w), parts, 2)), np.empty((len(w), others, 4))
+    own_turns, own = np.empty((len(x), parts, 2)), np.empty((len(x), tape.mixed, 4))
     turns.prepare(tape, batch, x, w, shared_turns, shared, own_turns, own)
     return shared_turns, shared, own_turns, own
 
 
-def _numpy(values: Tensor) -> Array:
-    return values.detach().contiguous().numpy()
-
-
-def _rows(values: Tensor) -> Array:
-    return _numpy(values.flatten(0, 1))
+def _rows(values: Array) -> Array:
+    return values.reshape(values.shape[0] * values.shape[1], values.shape[2])
 
 
 @cache
-def _lanes(dtype: torch.dtype) -> int:
+def _lanes(dtype: np.dtype[Any]) -> int:
     from fedqml.quantum.native.lanes import WIDTH_BYTES
 
     return WIDTH_BYTES // dtype.itemsize
 
 
-def _memory(size: int, dtype: torch.dtype) -> Array:
-    return torch.empty(size, dtype=dtype).numpy()  # aligned to cache lines, as NumPy's is not
-
-
-def _scratch(tape: Tape, dtype: torch.dtype, states: int) -> tuple[Array, ...]:
-    """Return memory for the matrices and, for each state, the whole of it and a block."""
-    lanes = _lanes(dtype)
+def _scratch(tape: Tape, dtype: np.dtype[Any], states: int) -> tuple[Array, ...]:
+    """Return memory for matrices, each state with a block of it, and cotangents."""
     block = 0 if tape.qubits <= WHOLE else 2 << BLOCK
-    sizes = [4 * len(tape.run_mixed), *(2 << tape.qubits, block) * states]
-    return tuple(_memory(size * lanes, dtype) for size in sizes)
+    sizes = [4 * len(tape.run_mixed), *(2 << tape.qubits, block) * states, len(tape.word_flip)]
+    ends = list(accumulate(size * _lanes(dtype) for size in sizes))
+    # PyTorch's memory begins with a cache line, as a vector should; NumPy's does not
+    memory = torch.empty(ends[-1] * dtype.itemsize, dtype=torch.uint8).numpy().view(dtype)
+    return tuple(memory[start:end] for start, end in pairwise([0, *ends]))
 
 
 def _in_threads(tape: Tape, rows: int, lanes: int, work: Callable[[tuple[int, int]], None]) -> None:

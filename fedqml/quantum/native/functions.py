@@ -7,19 +7,15 @@ Forward ones are refused by PyTorch, as there is no ``jvp`` here: a function's o
 tangents of an outer forward derivative without a word. ``is_forward`` tells when to go another way.
 """
 
+import inspect
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from fedqml.quantum.devices.reference import simulate
 from fedqml.quantum.native import call
 from fedqml.quantum.native.program import Program
-
-Inputs = Float[Tensor, "clients batch columns"]
-Weights = Float[Tensor, "clients angles"]
-Values = Float[Tensor, "clients batch observables"]
 
 
 def is_forward(*tensors: Tensor) -> bool:
@@ -37,11 +33,15 @@ def is_forward(*tensors: Tensor) -> bool:
         >>> is_forward(torch.ones(1))
         False
     """
-    if torch._C._functorch.peek_interpreter_stack() is not None:
+    if _in_transform():
         stack = torch._C._functorch.get_interpreter_stack() or ()
         if any(level.key() == torch._C._functorch.TransformType.Jvp for level in stack):
             return True
     return any(torch.autograd.forward_ad.unpack_dual(t).tangent is not None for t in tensors)
+
+
+def _in_transform() -> bool:
+    return torch._C._functorch.peek_interpreter_stack() is not None
 
 
 def plain(program: Program, x: Tensor, w: Tensor) -> Tensor:
@@ -49,12 +49,16 @@ def plain(program: Program, x: Tensor, w: Tensor) -> Tensor:
 
     Args:
         program: the compiled circuit.
-        x: its inputs; (clients, batch, columns).
-        w: its weights; (clients, columns).
+        x: its inputs; (clients, batch, columns), or (*batch, columns) of a single client.
+        w: its weights; (clients, columns), or (columns,).
 
     Returns:
-        (clients, batch, observables).
+        (clients, batch, observables), or (*batch, observables).
     """
+    # the circuit's count of columns ends with the last that it reads
+    x, w = x[..., : program.circuit.n_inputs], w[..., : program.circuit.n_weights]
+    if w.ndim == 1:
+        return simulate(program.circuit, x, w)
     return torch.func.vmap(lambda rows, angles: simulate(program.circuit, rows, angles))(x, w)
 
 
@@ -66,13 +70,17 @@ def _plain_gradients(
     return gradient_x, gradient_w
 
 
-def _stacked(size: int, values: Tensor, dimension: int | None) -> Tensor:
-    """Return values with the mapped dimension joined to that of the clients."""
+def _stacked(size: int, stacked: bool, values: Tensor, dimension: int | None) -> Tensor:
+    """Return values with the mapped dimension in front, joined to that of clients if there is."""
     if dimension is None:
         values = values.expand(size, *values.shape)
     else:
         values = values.movedim(dimension, 0)
-    return values.flatten(0, 1)
+    return values.flatten(0, 1) if stacked else values
+
+
+def _unstacked(size: int, stacked: bool, values: Tensor) -> Tensor:
+    return values.unflatten(0, (size, -1)) if stacked else values
 
 
 class Expectations(torch.autograd.Function):
@@ -93,9 +101,12 @@ class Expectations(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, cotangents: Tensor) -> tuple[Tensor, Tensor, None]:
         """Return the gradients."""
-        x, w = ctx.saved_tensors
-        gradient_x, gradient_w = Gradients.apply(x, w, cotangents, ctx.program)
-        return gradient_x, gradient_w, None
+        tensors = (*ctx.saved_tensors, cotangents)
+        if torch.is_grad_enabled() or _in_transform():
+            by_x, by_w = Gradients.apply(*tensors, ctx.program)
+        else:  # nobody will differentiate again
+            by_x, by_w = call.gradients(ctx.program.tape, *tensors)
+        return by_x, by_w, None
 
     @staticmethod
     def vmap(
@@ -103,9 +114,11 @@ class Expectations(torch.autograd.Function):
     ) -> tuple[Tensor, int]:
         """Return the values of a longer stack of clients."""
         x, w, program = inputs
-        x = _stacked(info.batch_size, x, in_dims[0])
-        w = _stacked(info.batch_size, w, in_dims[1])
-        return Expectations.apply(x, w, program).unflatten(0, (info.batch_size, -1)), 0
+        # below all mapped dimensions, weights alone have one dimension
+        size, stacked = info.batch_size, w.ndim - (in_dims[1] is not None) == 2
+        x = _stacked(size, stacked, x, in_dims[0])
+        w = _stacked(size, stacked, w, in_dims[1])
+        return _unstacked(size, stacked, Expectations.apply(x, w, program)), 0
 
 
 class Gradients(torch.autograd.Function):
@@ -141,10 +154,15 @@ class Gradients(torch.autograd.Function):
     ) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
         """Return the gradients of a longer stack of clients."""
         *tensors, program = inputs
-        stacked = [
-            _stacked(info.batch_size, values, dimension)
-            for values, dimension in zip(tensors, in_dims, strict=False)
-        ]
-        found = Gradients.apply(*stacked, program)
-        by_x, by_w = (values.unflatten(0, (info.batch_size, -1)) for values in found)
+        size, stacked = info.batch_size, tensors[1].ndim - (in_dims[1] is not None) == 2
+        found = Gradients.apply(
+            *(_stacked(size, stacked, *pair) for pair in zip(tensors, in_dims, strict=False)),
+            program,
+        )
+        by_x, by_w = (_unstacked(size, stacked, values) for values in found)
         return (by_x, by_w), (0, 0)
+
+
+# PyTorch looks the signatures up at every call, which costs as much as the kernels for a batch
+for _forward in (Expectations.forward, Gradients.forward):
+    vars(_forward)["__signature__"] = inspect.signature(_forward)

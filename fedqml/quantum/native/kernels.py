@@ -265,11 +265,11 @@ def evaluate(tape, batch, shared, own, groups, scratch, values, out):
         shared: the runs of each client; (clients, runs, 4).
         own: the mixed runs of each example; (rows, runs, 4).
         groups: the first and the last but one group.
-        scratch: memory, (matrices, state, block), flat.
+        scratch: memory, (matrices, state, block, cotangents), flat.
         values: memory, float64; (observables * lanes,).
         out: receives the expectation values; (rows, observables).
     """
-    matrices, state, near = scratch
+    matrices, state, near, _ = scratch
     lanes = width(state)
     last = out.shape[0] - 1
     for group in range(groups[0], groups[1]):

@@ -27,6 +27,7 @@ class Tape(NamedTuple):
 
     Args:
         qubits: how many.
+        mixed: how many runs are.
         run_mixed: whether an angle is an input's; (runs,).
         run_place: the number among the mixed or among the other runs; (runs,).
         run_parts: its parts are those from entry r up to entry r + 1; (runs + 1,).
@@ -48,6 +49,7 @@ class Tape(NamedTuple):
     """
 
     qubits: int
+    mixed: int
     run_mixed: NDArray[np.bool_]
     run_place: Integers
     run_parts: Integers
@@ -97,6 +99,7 @@ def record(circuit: Circuit) -> Tape:
     blocks = [_pairs(basis, run) for basis, group in groups for run in group]
     return Tape(
         qubits=n,
+        mixed=sum(mixed),
         run_mixed=np.array(mixed),
         run_place=_integers([mixed[:r].count(mixed[r]) for r in range(len(whole))]),
         run_parts=_cuts(len(run.parts) for run in whole),
