@@ -109,42 +109,28 @@ def _chunks(clients: int, batch: int) -> list[slice]:
 def _evaluate(tape: Tape, x: Array, w: Array, out: Array) -> None:
     kernels, _ = _kernels()
     batch, rows, values = x.shape[1], _rows(x), _rows(out)
-    lanes = _lanes(x.dtype)
-    _, shared, _, own = _prepared(tape, batch, rows, w)
 
     def work(groups: tuple[int, int]) -> None:
         memory = _scratch(tape, x.dtype, states=1)
-        sums = np.empty(values.shape[1] * lanes)
-        kernels.evaluate(tape, batch, shared, own, groups, memory, sums, values)
+        kernels.evaluate(tape, batch, rows, w, groups, memory, values)
 
-    _in_threads(tape, len(rows), lanes, work)
+    _in_threads(tape, len(rows), x.dtype, work)
 
 
 def _differentiate(
     tape: Tape, x: Array, w: Array, cotangents: Array, into_x: Array, into_w: Array
 ) -> None:
-    kernels, turns = _kernels()
+    kernels, angles = _kernels()
     batch, rows, seeds = x.shape[1], _rows(x), _rows(cotangents)
-    lanes, runs = _lanes(x.dtype), len(tape.run_mixed)
-    shared_turns, shared, own_turns, own = _prepared(tape, batch, rows, w)
-    slopes = np.empty((len(rows), runs, 3))
+    turns = np.empty((len(rows), len(tape.part_axis), 2))
+    slopes = np.empty((len(rows), len(tape.run_mixed), 3))
 
     def work(groups: tuple[int, int]) -> None:
         memory = _scratch(tape, x.dtype, states=2)
-        sums = np.empty(3 * runs * lanes)
-        kernels.differentiate(tape, batch, shared, own, groups, memory, sums, seeds, slopes)
+        kernels.differentiate(tape, batch, rows, w, groups, memory, seeds, turns, slopes)
 
-    _in_threads(tape, len(rows), lanes, work)
-    turns.collect(tape, batch, slopes, shared_turns, own_turns, _rows(into_x), into_w)
-
-
-def _prepared(tape: Tape, batch: int, x: Array, w: Array) -> tuple[Array, Array, Array, Array]:
-    _, turns = _kernels()
-    parts, others = len(tape.part_axis), len(tape.run_mixed) - tape.mixed
-    shared_turns, shared = np.empty((len(w), parts, 2)), np.empty((len(w), others, 4))
-    own_turns, own = np.empty((len(x), parts, 2)), np.empty((len(x), tape.mixed, 4))
-    turns.prepare(tape, batch, x, w, shared_turns, shared, own_turns, own)
-    return shared_turns, shared, own_turns, own
+    _in_threads(tape, len(rows), x.dtype, work)
+    angles.collect(tape, batch, rows, w, slopes, turns, _rows(into_x), into_w)
 
 
 def _rows(values: Array) -> Array:
@@ -168,9 +154,11 @@ def _scratch(tape: Tape, dtype: np.dtype[Any], states: int) -> tuple[Array, ...]
     return tuple(memory[start:end] for start, end in pairwise([0, *ends]))
 
 
-def _in_threads(tape: Tape, rows: int, lanes: int, work: Callable[[tuple[int, int]], None]) -> None:
+def _in_threads(
+    tape: Tape, rows: int, dtype: np.dtype[Any], work: Callable[[tuple[int, int]], None]
+) -> None:
     """Do the groups of rows in as many threads as PyTorch may use, if there is much to do."""
-    groups = -(-rows // lanes)
+    groups = -(-rows // _lanes(dtype))
     effort = groups * len(tape.run_mixed) << tape.qubits
     threads = max(1, min(torch.get_num_threads(), groups, effort // _WORTH_A_THREAD))
     if threads == 1:

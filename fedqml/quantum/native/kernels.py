@@ -8,8 +8,10 @@ What happens to an example therefore never depends on which others are there.
 from typing import no_type_check
 
 import numba
+import numpy as np
 
 from fedqml.quantum.native.lanes import accumulate, load, odd, splat, store, width
+from fedqml.quantum.native.turns import multiply
 
 _kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
 _inlined = numba.njit(nogil=True, error_model="numpy", forceinline=True)
@@ -20,20 +22,23 @@ _PARTIAL = 64
 
 @_inlined
 @no_type_check
-def _fill(tape, first, last, batch, shared, own, matrices):
-    """Lay out the runs of a group's examples as lanes; missing examples repeat the last one."""
+def _lay_out(tape, first, last, batch, x, w, known, turns, quaternions, matrices, own_turns):
+    """Lay out the runs of a group's examples as lanes; missing examples repeat the last one.
+
+    Returns the client whose runs are in ``quaternions``, which was ``known`` before.
+    """
     lanes = width(matrices)
-    for run in range(tape.run_mixed.size):
-        place = tape.run_place[run]
-        for entry in range(4):
-            at = (4 * run + entry) * lanes
-            if tape.run_mixed[run]:
-                for lane in range(lanes):
-                    matrices[at + lane] = own[min(first + lane, last), place, entry]
-            else:
-                for lane in range(lanes):
-                    client = min(first + lane, last) // batch
-                    matrices[at + lane] = shared[client, place, entry]
+    for lane in range(lanes):
+        row = min(first + lane, last)
+        client = row // batch
+        if client != known:
+            multiply(tape, False, x[row], w[client], turns, quaternions)
+            known = client
+        multiply(tape, True, x[row], w[client], own_turns[row % own_turns.shape[0]], quaternions)
+        for run in range(tape.run_mixed.size):
+            for entry in range(4):
+                matrices[(4 * run + entry) * lanes + lane] = quaternions[run, entry]
+    return known
 
 
 @_inlined
@@ -182,26 +187,76 @@ def _revolve(tape, matrices, state, costate, near, conear, slopes):
             if blocked:
                 _copy(steps, block, near, state, False)
                 _copy(steps, block, conear, costate, False)
-    _prepared(tape, state, costate, slopes)
+    _prepared(tape, matrices, state, costate, slopes)
 
 
 @_inlined
 @no_type_check
-def _prepared(tape, state, costate, slopes):
-    """Add up the slopes of the runs that prepared the qubits."""
+def _contract(matrices, qubit, state):
+    """Leave out the last qubit, q, of a state, multiplied by ⟨v| if |v⟩ is how it was prepared."""
     lanes = width(state)
-    for qubit in range(tape.qubits):
-        stride = 1 << (tape.qubits - 1 - qubit)
-        for start in range(0, 1 << tape.qubits, 2 * stride):
-            for chunk in range(start, start + stride, _PARTIAL):
-                x = splat(state, 0.0)
-                y, z = x, x
-                for k in range(chunk, min(chunk + _PARTIAL, start + stride)):
-                    i = 2 * lanes * k
-                    x, y, z = _inner(state, costate, i, i + 2 * lanes * stride, x, y, z)
-                accumulate(slopes, (3 * qubit) * lanes, x)
-                accumulate(slopes, (3 * qubit + 1) * lanes, y)
-                accumulate(slopes, (3 * qubit + 2) * lanes, z)
+    a_re = load(matrices, (4 * qubit) * lanes)
+    b_im = load(matrices, (4 * qubit + 1) * lanes)
+    b_re = load(matrices, (4 * qubit + 2) * lanes)
+    a_im = load(matrices, (4 * qubit + 3) * lanes)
+    for k in range(1 << qubit):
+        a = load(state, 4 * k * lanes)
+        b = load(state, (4 * k + 1) * lanes)
+        c = load(state, (4 * k + 2) * lanes)
+        d = load(state, (4 * k + 3) * lanes)
+        store(state, 2 * k * lanes, a_re * a - a_im * b + b_re * c - b_im * d)
+        store(state, (2 * k + 1) * lanes, a_re * b + a_im * a + b_re * d + b_im * c)
+
+
+@_inlined
+@no_type_check
+def _prepared(tape, matrices, state, costate, slopes):
+    """Add up the slopes of the runs that prepared the qubits; destroys both states.
+
+    The state is a product, |state⟩ = |rest⟩|v⟩, so that one contraction ⟨rest|costate⟩ serves
+    all three slopes of the last qubit, and ⟨v|costate⟩ those of the other ones.
+    """
+    lanes = width(state)
+    zero = splat(state, 0.0)
+    parts = np.empty(4 * lanes)
+    for number in range(tape.qubits):
+        qubit = tape.qubits - 1 - number
+        _contract(matrices, qubit, state)
+        parts[:] = 0.0
+        for chunk in range(0, 1 << qubit, _PARTIAL):
+            a, b, c, d = zero, zero, zero, zero
+            for k in range(chunk, min(chunk + _PARTIAL, 1 << qubit)):
+                re = load(state, 2 * k * lanes)
+                im = load(state, (2 * k + 1) * lanes)
+                e = load(costate, 4 * k * lanes)
+                f = load(costate, (4 * k + 1) * lanes)
+                g = load(costate, (4 * k + 2) * lanes)
+                h = load(costate, (4 * k + 3) * lanes)
+                a = a + re * e + im * f
+                b = b + re * f - im * e
+                c = c + re * g + im * h
+                d = d + re * h - im * g
+            accumulate(parts, 0, a)
+            accumulate(parts, lanes, b)
+            accumulate(parts, 2 * lanes, c)
+            accumulate(parts, 3 * lanes, d)
+        _contract(matrices, qubit, costate)
+        for lane in range(lanes):
+            a_re = matrices[4 * qubit * lanes + lane]
+            b_im = -matrices[(4 * qubit + 1) * lanes + lane]
+            b_re = matrices[(4 * qubit + 2) * lanes + lane]
+            a_im = -matrices[(4 * qubit + 3) * lanes + lane]
+            e, f = parts[lane], parts[lanes + lane]
+            g, h = parts[2 * lanes + lane], parts[3 * lanes + lane]
+            slopes[3 * qubit * lanes + lane] = e * b_im - f * b_re + g * a_im - h * a_re
+            slopes[(3 * qubit + 1) * lanes + lane] = g * a_re + h * a_im - e * b_re - f * b_im
+            slopes[(3 * qubit + 2) * lanes + lane] = e * a_im - f * a_re - g * b_im + h * b_re
+
+
+@_inlined
+@no_type_check
+def _sign(tape, word, state, i):
+    return splat(state, 1.0 - 2.0 * odd(i & tape.word_read[word]))
 
 
 @_inlined
@@ -212,11 +267,11 @@ def _word(tape, word, state, i):
     other = i ^ tape.word_flip[word]
     re = load(state, 2 * lanes * other)
     im = load(state, (2 * other + 1) * lanes)
-    sign = splat(state, 1.0 - 2.0 * odd(other & tape.word_read[word]))
+    sign = _sign(tape, word, state, other)
     phase = tape.word_phase[word]
-    if phase % 2 == 1:  # times i
+    if phase & 1:  # times i
         re, im = splat(state, 0.0) - im, re
-    if phase >= 2:  # times -1
+    if phase & 2:  # times -1
         sign = splat(state, 0.0) - sign
     return sign * re, sign * im
 
@@ -230,10 +285,16 @@ def _measure(tape, state, values):
     for word in range(tape.word_flip.size):
         for chunk in range(0, 1 << tape.qubits, _PARTIAL):
             total = splat(state, 0.0)
-            for i in range(chunk, min(chunk + _PARTIAL, 1 << tape.qubits)):
-                re, im = _word(tape, word, state, i)
-                own_re, own_im = load(state, 2 * lanes * i), load(state, (2 * i + 1) * lanes)
-                total = total + own_re * re + own_im * im
+            end = min(chunk + _PARTIAL, 1 << tape.qubits)
+            if tape.word_flip[word] == 0:  # only Z: a sum of probabilities with signs
+                for i in range(chunk, end):
+                    re, im = load(state, 2 * lanes * i), load(state, (2 * i + 1) * lanes)
+                    total = total + _sign(tape, word, state, i) * (re * re + im * im)
+            else:
+                for i in range(chunk, end):
+                    re, im = _word(tape, word, state, i)
+                    own_re, own_im = load(state, 2 * lanes * i), load(state, (2 * i + 1) * lanes)
+                    total = total + own_re * re + own_im * im
             accumulate(values, word * lanes, total)
 
 
@@ -243,38 +304,48 @@ def _seed(tape, cotangents, state, costate):
     """Write Σ_P g_P P|state⟩."""
     lanes = width(state)
     for i in range(1 << tape.qubits):
-        total_re = splat(state, 0.0)
-        total_im = total_re
+        factor = splat(state, 0.0)
         for word in range(tape.word_flip.size):
-            re, im = _word(tape, word, state, i)
+            if tape.word_flip[word] == 0:
+                factor = factor + _sign(tape, word, state, i) * load(cotangents, word * lanes)
+        store(costate, 2 * lanes * i, factor * load(state, 2 * lanes * i))
+        store(costate, (2 * i + 1) * lanes, factor * load(state, (2 * i + 1) * lanes))
+    for word in range(tape.word_flip.size):
+        if tape.word_flip[word] != 0:
             cotangent = load(cotangents, word * lanes)
-            total_re = total_re + cotangent * re
-            total_im = total_im + cotangent * im
-        store(costate, 2 * lanes * i, total_re)
-        store(costate, (2 * i + 1) * lanes, total_im)
+            for i in range(1 << tape.qubits):
+                re, im = _word(tape, word, state, i)
+                at = 2 * lanes * i
+                store(costate, at, load(costate, at) + cotangent * re)
+                store(costate, at + lanes, load(costate, at + lanes) + cotangent * im)
 
 
 @_kernel
 @no_type_check
-def evaluate(tape, batch, shared, own, groups, scratch, values, out):
-    """Evaluate groups of examples.
+def evaluate(tape, batch, x, w, groups, scratch, out):
+    """Evaluate groups of examples, as many to a group as a vector has lanes.
 
     Args:
         tape: the circuit.
         batch: how many examples a client has.
-        shared: the runs of each client; (clients, runs, 4).
-        own: the mixed runs of each example; (rows, runs, 4).
-        groups: the first and the last but one group.
+        x: inputs; (rows, columns).
+        w: weights; (clients, columns).
+        groups: the first one, and the one after the last.
         scratch: memory, (matrices, state, block, cotangents), flat.
-        values: memory, float64; (observables * lanes,).
         out: receives the expectation values; (rows, observables).
     """
     matrices, state, near, _ = scratch
     lanes = width(state)
     last = out.shape[0] - 1
+    turns = np.empty((1, tape.part_axis.size, 2))
+    quaternions = np.empty((tape.run_mixed.size, 4))
+    values = np.empty(out.shape[1] * lanes)
+    client = -1
     for group in range(groups[0], groups[1]):
         first = group * lanes
-        _fill(tape, first, last, batch, shared, own, matrices)
+        client = _lay_out(
+            tape, first, last, batch, x, w, client, turns[0], quaternions, matrices, turns
+        )
         _evolve(tape, matrices, state, near)
         _measure(tape, state, values)
         for row in range(first, min(first + lanes, last + 1)):
@@ -284,34 +355,40 @@ def evaluate(tape, batch, shared, own, groups, scratch, values, out):
 
 @_kernel
 @no_type_check
-def differentiate(tape, batch, shared, own, groups, scratch, sums, cotangents, out):
+def differentiate(tape, batch, x, w, groups, scratch, cotangents, turns, out):
     """Compute the slopes of groups of examples.
 
     Args:
         tape: the circuit.
         batch: how many examples a client has.
-        shared: the runs of each client; (clients, runs, 4).
-        own: the mixed runs of each example; (rows, runs, 4).
-        groups: the first and the last but one group.
+        x: inputs; (rows, columns).
+        w: weights; (clients, columns).
+        groups: the first one, and the one after the last.
         scratch: memory, (matrices, state, block, costate, block, cotangents), flat.
-        sums: memory, float64; (runs * 3 * lanes,).
         cotangents: of the expectation values; (rows, observables).
+        turns: receives cos θ/2 and sin θ/2 of the parts of mixed runs; (rows, parts, 2).
         out: receives Im⟨costate|σ|state⟩ behind each run, σ = X, Y, Z; (rows, runs, 3).
     """
     matrices, state, near, costate, conear, seeds = scratch
     lanes = width(state)
     last = out.shape[0] - 1
+    shared_turns = np.empty((tape.part_axis.size, 2))
+    quaternions = np.empty((tape.run_mixed.size, 4))
+    slopes = np.empty(3 * tape.run_mixed.size * lanes)
+    client = -1
     for group in range(groups[0], groups[1]):
         first = group * lanes
-        _fill(tape, first, last, batch, shared, own, matrices)
+        client = _lay_out(
+            tape, first, last, batch, x, w, client, shared_turns, quaternions, matrices, turns
+        )
         for word in range(cotangents.shape[1]):
             for lane in range(lanes):
                 seeds[word * lanes + lane] = cotangents[min(first + lane, last), word]
         _evolve(tape, matrices, state, near)
         _seed(tape, seeds, state, costate)
-        sums[:] = 0.0
-        _revolve(tape, matrices, state, costate, near, conear, sums)
+        slopes[:] = 0.0
+        _revolve(tape, matrices, state, costate, near, conear, slopes)
         for row in range(first, min(first + lanes, last + 1)):
             for run in range(out.shape[1]):
                 for axis in range(3):
-                    out[row, run, axis] = sums[(3 * run + axis) * lanes + row - first]
+                    out[row, run, axis] = slopes[(3 * run + axis) * lanes + row - first]

@@ -27,9 +27,7 @@ class Tape(NamedTuple):
 
     Args:
         qubits: how many.
-        mixed: how many runs are.
         run_mixed: whether an angle is an input's; (runs,).
-        run_place: the number among the mixed or among the other runs; (runs,).
         run_parts: its parts are those from entry r up to entry r + 1; (runs + 1,).
         part_axis: 0, 1, 2 for a turn about x, y, z; 3 for a constant; (parts,).
         part_column: of the input or weight; (parts,).
@@ -49,9 +47,7 @@ class Tape(NamedTuple):
     """
 
     qubits: int
-    mixed: int
     run_mixed: NDArray[np.bool_]
-    run_place: Integers
     run_parts: Integers
     part_axis: Integers
     part_column: Integers
@@ -99,9 +95,7 @@ def record(circuit: Circuit) -> Tape:
     blocks = [_pairs(basis, run) for basis, group in groups for run in group]
     return Tape(
         qubits=n,
-        mixed=sum(mixed),
         run_mixed=np.array(mixed),
-        run_place=_integers([mixed[:r].count(mixed[r]) for r in range(len(whole))]),
         run_parts=_cuts(len(run.parts) for run in whole),
         part_axis=_integers(axis),
         part_column=_integers(column),

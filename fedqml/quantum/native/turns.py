@@ -12,8 +12,17 @@ _inlined = numba.njit(nogil=True, error_model="numpy", forceinline=True)
 
 @_inlined
 @no_type_check
-def _multiply(tape, mixed, x, w, turns, quaternions):
-    """Compute the turns of a row, and multiply them to runs: the mixed ones or the others."""
+def multiply(tape, mixed, x, w, turns, quaternions):
+    """Compute the turns of a row, and multiply them to runs: the mixed ones or the others.
+
+    Args:
+        tape: the circuit.
+        mixed: whether the mixed runs are wanted, or the others.
+        x: the row's inputs; (columns,).
+        w: its client's weights; (columns,).
+        turns: receives cos θ/2 and sin θ/2; (parts, 2).
+        quaternions: receives the runs; (runs, 4).
+    """
     for run in range(tape.run_mixed.size):
         if tape.run_mixed[run] != mixed:
             continue
@@ -41,32 +50,10 @@ def _multiply(tape, mixed, x, w, turns, quaternions):
                 p * c + r * a + s * b - q * d,
                 p * d + s * a + q * c - r * b,
             )
-        place = tape.run_place[run]
-        quaternions[place, 0] = a
-        quaternions[place, 1] = b
-        quaternions[place, 2] = c
-        quaternions[place, 3] = d
-
-
-@_kernel
-@no_type_check
-def prepare(tape, batch, x, w, shared_turns, shared, own_turns, own):
-    """Compute what all amplitudes share, in float64.
-
-    Args:
-        tape: the circuit.
-        batch: how many examples a client has.
-        x: inputs; (rows, columns).
-        w: weights; (clients, columns).
-        shared_turns: receives cos θ/2 and sin θ/2 of each client; (clients, parts, 2).
-        shared: receives the quaternions of the runs that are not mixed; (clients, runs, 4).
-        own_turns: receives cos θ/2 and sin θ/2 of each example; (rows, parts, 2).
-        own: receives the quaternions of the mixed runs; (rows, runs, 4).
-    """
-    for client in range(w.shape[0]):
-        _multiply(tape, False, w[client], w[client], shared_turns[client], shared[client])
-    for row in range(x.shape[0]):
-        _multiply(tape, True, x[row], w[row // batch], own_turns[row], own[row])
+        quaternions[run, 0] = a
+        quaternions[run, 1] = b
+        quaternions[run, 2] = c
+        quaternions[run, 3] = d
 
 
 @_inlined
@@ -103,7 +90,7 @@ def _unwind(tape, run, slope, turns, into_x, into_w):
 
 @_kernel
 @no_type_check
-def collect(tape, batch, slopes, shared_turns, own_turns, into_x, into_w):
+def collect(tape, batch, x, w, slopes, turns, into_x, into_w):
     """Turn the slopes of runs into gradients of inputs and weights.
 
     Weights' gradients are summed example by example in float64, so that they depend neither on
@@ -112,24 +99,27 @@ def collect(tape, batch, slopes, shared_turns, own_turns, into_x, into_w):
     Args:
         tape: the circuit.
         batch: how many examples a client has.
-        slopes: of ``differentiate``; (rows, runs, 3). Overwritten.
-        shared_turns: cosines and sines of each client; (clients, parts, 2).
-        own_turns: those of each example; (rows, parts, 2).
+        x: inputs; (rows, columns).
+        w: weights; (clients, columns).
+        slopes: from ``differentiate``; (rows, runs, 3). Overwritten.
+        turns: from ``differentiate``; (rows, parts, 2).
         into_x: receives the gradient; zeros of (rows, columns).
         into_w: receives the gradient; zeros of (clients, columns).
     """
     total = np.empty((tape.run_mixed.size, 3))
+    shared_turns = np.empty((tape.part_axis.size, 2))
+    quaternions = np.empty((tape.run_mixed.size, 4))
     for client in range(into_w.shape[0]):
         total[:] = 0.0
         for row in range(client * batch, (client + 1) * batch):
             for run in range(tape.run_mixed.size):
                 if tape.run_mixed[run]:
-                    _unwind(
-                        tape, run, slopes[row, run], own_turns[row], into_x[row], into_w[client]
-                    )
+                    _unwind(tape, run, slopes[row, run], turns[row], into_x[row], into_w[client])
                 else:
                     for axis in range(3):
                         total[run, axis] += slopes[row, run, axis]
+        row = client * batch  # any of them, as nothing here depends on inputs
+        multiply(tape, False, x[row], w[client], shared_turns, quaternions)
         for run in range(tape.run_mixed.size):
             if not tape.run_mixed[run]:
-                _unwind(tape, run, total[run], shared_turns[client], into_x[0], into_w[client])
+                _unwind(tape, run, total[run], shared_turns, into_x[row], into_w[client])
