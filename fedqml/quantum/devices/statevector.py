@@ -70,8 +70,8 @@ def evaluate(
     fast = on_cpu and program.tape is not None and call.available()
     if not fast or is_forward(columns, angles):
         return plain(program, columns, angles)
-    if x.ndim == 2:
-        return Expectations.apply(columns, angles, program)
     batch = x.shape[:-1]
-    rows = columns.reshape(batch.numel(), columns.shape[-1])
-    return Expectations.apply(rows, angles, program).reshape(*batch, len(circuit.observables))
+    rows = columns if x.ndim == 2 else columns.reshape(batch.numel(), columns.shape[-1])
+    values: Tensor
+    values, _ = Expectations.apply(rows, angles, program)
+    return values if x.ndim == 2 else values.reshape(*batch, values.shape[-1])

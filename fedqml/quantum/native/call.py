@@ -17,6 +17,8 @@ from fedqml.quantum.native.tape import BLOCK, WHOLE, Tape
 
 # More rows are evaluated one chunk after the other, so that memory stays bounded.
 _ROWS = 8192
+# States up to this size are kept for the gradient; larger ones are computed once more.
+_KEPT_BYTES = 1 << 28
 # Amplitudes, times runs, below which starting a thread costs more than it saves.
 _WORTH_A_THREAD = 1 << 22
 
@@ -48,8 +50,8 @@ def _kernels() -> tuple[ModuleType, ModuleType]:
 
 def expectations(
     tape: Tape, x: Float[Tensor, "*clients batch columns"], w: Float[Tensor, "*clients angles"]
-) -> Float[Tensor, "*clients batch observables"]:
-    """Return the expectation values of one or many clients' examples.
+) -> tuple[Float[Tensor, "*clients batch observables"], Float[Tensor, "groups size"]]:
+    """Return the expectation values of one or many clients' examples, and their states.
 
     Args:
         tape: the circuit.
@@ -57,13 +59,19 @@ def expectations(
         w: its weights; ([clients], columns).
 
     Returns:
-        ([clients], batch, observables).
+        Values, ([clients], batch, observables), and what ``gradients`` can take as ``states``; it
+        is empty if that would be too large.
     """
     xs, ws = _stack(x, 3), _stack(w, 2)
     out = np.empty((*xs.shape[:2], len(tape.word_flip)), dtype=xs.dtype)
-    for part in _chunks(*xs.shape[:2]):
-        _evaluate(tape, xs[part], ws[part], out[part])
-    return torch.from_numpy(out if x.ndim == 3 else out[0])
+    chunks = _chunks(*xs.shape[:2])
+    shape = -(-out.shape[0] * out.shape[1] // _lanes(x.dtype)), _lanes(x.dtype) * 2 << tape.qubits
+    if len(chunks) != 1 or shape[0] * shape[1] * x.dtype.itemsize > _KEPT_BYTES:
+        shape = 0, 0
+    states = torch.empty(shape, dtype=x.dtype)
+    for part in chunks:
+        _evaluate(tape, xs[part], ws[part], states.numpy(), out[part])
+    return torch.from_numpy(out if x.ndim == 3 else out[0]), states
 
 
 def gradients(
@@ -71,6 +79,7 @@ def gradients(
     x: Float[Tensor, "*clients batch columns"],
     w: Float[Tensor, "*clients angles"],
     cotangents: Float[Tensor, "*clients batch observables"],
+    states: Float[Tensor, "groups size"],
 ) -> tuple[Float[Tensor, "*clients batch columns"], Float[Tensor, "*clients angles"]]:
     """Return the gradients Σ_P g_P ∂⟨P⟩ by inputs, and by weights summed over examples.
 
@@ -79,6 +88,7 @@ def gradients(
         x: its inputs; ([clients], batch, columns).
         w: its weights; ([clients], columns).
         cotangents: the g_P; ([clients], batch, observables).
+        states: from ``expectations`` with the same ``x`` and ``w``, or empty; not changed.
 
     Returns:
         Gradients of the shapes of ``x`` and ``w``.
@@ -86,7 +96,8 @@ def gradients(
     xs, ws, seeds = _stack(x, 3), _stack(w, 2), _stack(cotangents, 3)
     into_x, into_w = np.zeros(xs.shape), np.zeros(ws.shape)
     for part in _chunks(*xs.shape[:2]):
-        _differentiate(tape, xs[part], ws[part], seeds[part], into_x[part], into_w[part])
+        kept = states.detach().numpy()
+        _differentiate(tape, xs[part], ws[part], seeds[part], kept, into_x[part], into_w[part])
     found = into_x.astype(xs.dtype, copy=False), into_w.astype(xs.dtype, copy=False)
     by_x, by_w = (torch.from_numpy(a if x.ndim == 3 else a[0]) for a in found)
     return by_x, by_w
@@ -106,19 +117,25 @@ def _chunks(clients: int, batch: int) -> list[slice]:
     return [slice(start, start + size) for start in range(0, clients, size)]
 
 
-def _evaluate(tape: Tape, x: Array, w: Array, out: Array) -> None:
+def _evaluate(tape: Tape, x: Array, w: Array, states: Array, out: Array) -> None:
     kernels, _ = _kernels()
     batch, rows, values = x.shape[1], _rows(x), _rows(out)
 
     def work(groups: tuple[int, int]) -> None:
         memory = _scratch(tape, x.dtype, states=1)
-        kernels.evaluate(tape, batch, rows, w, groups, memory, values)
+        kernels.evaluate(tape, batch, rows, w, groups, memory, states, values)
 
     _in_threads(tape, len(rows), x.dtype, work)
 
 
 def _differentiate(
-    tape: Tape, x: Array, w: Array, cotangents: Array, into_x: Array, into_w: Array
+    tape: Tape,
+    x: Array,
+    w: Array,
+    cotangents: Array,
+    states: Array,
+    into_x: Array,
+    into_w: Array,
 ) -> None:
     kernels, angles = _kernels()
     batch, rows, seeds = x.shape[1], _rows(x), _rows(cotangents)
@@ -127,7 +144,7 @@ def _differentiate(
 
     def work(groups: tuple[int, int]) -> None:
         memory = _scratch(tape, x.dtype, states=2)
-        kernels.differentiate(tape, batch, rows, w, groups, memory, seeds, turns, slopes)
+        kernels.differentiate(tape, batch, rows, w, groups, memory, states, seeds, turns, slopes)
 
     _in_threads(tape, len(rows), x.dtype, work)
     angles.collect(tape, batch, rows, w, slopes, turns, _rows(into_x), into_w)
@@ -138,7 +155,7 @@ def _rows(values: Array) -> Array:
 
 
 @cache
-def _lanes(dtype: np.dtype[Any]) -> int:
+def _lanes(dtype: np.dtype[Any] | torch.dtype) -> int:
     from fedqml.quantum.native.lanes import WIDTH_BYTES
 
     return WIDTH_BYTES // dtype.itemsize

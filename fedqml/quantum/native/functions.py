@@ -84,83 +84,100 @@ def _unstacked(size: int, stacked: bool, values: Tensor) -> Tensor:
 
 
 class Expectations(torch.autograd.Function):
-    """⟨P⟩ of a program: (x, w) -> values."""
+    """⟨P⟩ of a program, and the states they were measured in: (x, w) -> (values, states).
+
+    The states are memory for the gradients only. They are those of the stack that the kernels
+    saw, below all mapped dimensions, and never mapped themselves.
+    """
 
     @staticmethod
-    def forward(x: Tensor, w: Tensor, program: Program) -> Tensor:
-        """Return the values."""
+    def forward(x: Tensor, w: Tensor, program: Program) -> tuple[Tensor, Tensor]:
+        """Return the values and states."""
         assert program.tape is not None, "only called where the kernels run"
         return call.expectations(program.tape, x, w)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Program], output: Tensor) -> None:
+    def setup_context(
+        ctx: Any, inputs: tuple[Tensor, Tensor, Program], output: tuple[Tensor, Tensor]
+    ) -> None:
         """Keep what the derivatives need."""
         x, w, ctx.program = inputs
-        ctx.save_for_backward(x, w)
+        _, states = output
+        ctx.mark_non_differentiable(states)
+        ctx.set_materialize_grads(False)  # or there would be zeros for the states
+        ctx.save_for_backward(x, w, states)
 
     @staticmethod
-    def backward(ctx: Any, cotangents: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(
+        ctx: Any, cotangents: Tensor | None, _: None
+    ) -> tuple[Tensor | None, Tensor | None, None]:
         """Return the gradients."""
-        tensors = (*ctx.saved_tensors, cotangents)
+        if cotangents is None:
+            return None, None, None
+        x, w, states = ctx.saved_tensors
         if torch.is_grad_enabled() or _in_transform():
-            by_x, by_w = Gradients.apply(*tensors, ctx.program)
+            by_x, by_w = Gradients.apply(x, w, cotangents, states, ctx.program)
         else:  # nobody will differentiate again
-            by_x, by_w = call.gradients(ctx.program.tape, *tensors)
+            by_x, by_w = call.gradients(ctx.program.tape, x, w, cotangents, states)
         return by_x, by_w, None
 
     @staticmethod
     def vmap(
         info: Any, in_dims: tuple[int | None, int | None, None], *inputs: Any
-    ) -> tuple[Tensor, int]:
+    ) -> tuple[tuple[Tensor, Tensor], tuple[int, None]]:
         """Return the values of a longer stack of clients."""
         x, w, program = inputs
         # below all mapped dimensions, weights alone have one dimension
         size, stacked = info.batch_size, w.ndim - (in_dims[1] is not None) == 2
         x = _stacked(size, stacked, x, in_dims[0])
         w = _stacked(size, stacked, w, in_dims[1])
-        return _unstacked(size, stacked, Expectations.apply(x, w, program)), 0
+        values, states = Expectations.apply(x, w, program)
+        return (_unstacked(size, stacked, values), states), (0, None)
 
 
 class Gradients(torch.autograd.Function):
-    """The gradients of Σ_P g_P ⟨P⟩: (x, w, g) -> (by x, by w)."""
+    """The gradients of Σ_P g_P ⟨P⟩: (x, w, g, states) -> (by x, by w)."""
 
     @staticmethod
     def forward(
-        x: Tensor, w: Tensor, cotangents: Tensor, program: Program
+        x: Tensor, w: Tensor, cotangents: Tensor, states: Tensor, program: Program
     ) -> tuple[Tensor, Tensor]:
         """Return the gradients."""
         assert program.tape is not None, "only called where the kernels run"
-        return call.gradients(program.tape, x, w, cotangents)
+        return call.gradients(program.tape, x, w, cotangents, states)
 
     @staticmethod
     def setup_context(
-        ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, Program], output: tuple[Tensor, Tensor]
+        ctx: Any,
+        inputs: tuple[Tensor, Tensor, Tensor, Tensor, Program],
+        output: tuple[Tensor, Tensor],
     ) -> None:
         """Keep what the derivatives need."""
-        *tensors, ctx.program = inputs
-        ctx.save_for_backward(*tensors)
+        x, w, cotangents, _, ctx.program = inputs
+        ctx.save_for_backward(x, w, cotangents)
 
     @staticmethod
-    def backward(ctx: Any, by_x: Tensor, by_w: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(ctx: Any, by_x: Tensor, by_w: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         """Return the second derivatives' products with two vectors."""
         _, pull = torch.func.vjp(
             lambda *tensors: _plain_gradients(ctx.program, *tensors), *ctx.saved_tensors
         )
-        return *pull((by_x, by_w)), None
+        return *pull((by_x, by_w)), None, None
 
     @staticmethod
     def vmap(
         info: Any, in_dims: tuple[int | None, ...], *inputs: Any
     ) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
         """Return the gradients of a longer stack of clients."""
-        *tensors, program = inputs
-        size, stacked = info.batch_size, tensors[1].ndim - (in_dims[1] is not None) == 2
-        found = Gradients.apply(
-            *(_stacked(size, stacked, *pair) for pair in zip(tensors, in_dims, strict=False)),
-            program,
-        )
-        by_x, by_w = (_unstacked(size, stacked, values) for values in found)
-        return (by_x, by_w), (0, 0)
+        x, w, cotangents, states, program = inputs
+        size, stacked = info.batch_size, w.ndim - (in_dims[1] is not None) == 2
+        if in_dims[0] is None and in_dims[1] is None:
+            states = states[:0]  # the stack was not made longer when they were computed
+        x = _stacked(size, stacked, x, in_dims[0])
+        w = _stacked(size, stacked, w, in_dims[1])
+        cotangents = _stacked(size, stacked, cotangents, in_dims[2])
+        by_x, by_w = Gradients.apply(x, w, cotangents, states, program)
+        return (_unstacked(size, stacked, by_x), _unstacked(size, stacked, by_w)), (0, 0)
 
 
 # PyTorch looks the signatures up at every call, which costs as much as the kernels for a batch

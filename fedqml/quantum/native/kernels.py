@@ -322,7 +322,7 @@ def _seed(tape, cotangents, state, costate):
 
 @_kernel
 @no_type_check
-def evaluate(tape, batch, x, w, groups, scratch, out):
+def evaluate(tape, batch, x, w, groups, scratch, states, out):
     """Evaluate groups of examples, as many to a group as a vector has lanes.
 
     Args:
@@ -332,6 +332,7 @@ def evaluate(tape, batch, x, w, groups, scratch, out):
         w: weights; (clients, columns).
         groups: the first one, and the one after the last.
         scratch: memory, (matrices, state, block, cotangents), flat.
+        states: receives the groups' states, if it has rows; (groups, size).
         out: receives the expectation values; (rows, observables).
     """
     matrices, state, near, _ = scratch
@@ -346,8 +347,9 @@ def evaluate(tape, batch, x, w, groups, scratch, out):
         client = _lay_out(
             tape, first, last, batch, x, w, client, turns[0], quaternions, matrices, turns
         )
-        _evolve(tape, matrices, state, near)
-        _measure(tape, state, values)
+        target = states[group] if states.shape[0] > 0 else state
+        _evolve(tape, matrices, target, near)
+        _measure(tape, target, values)
         for row in range(first, min(first + lanes, last + 1)):
             for word in range(out.shape[1]):
                 out[row, word] = values[word * lanes + row - first]
@@ -355,7 +357,7 @@ def evaluate(tape, batch, x, w, groups, scratch, out):
 
 @_kernel
 @no_type_check
-def differentiate(tape, batch, x, w, groups, scratch, cotangents, turns, out):
+def differentiate(tape, batch, x, w, groups, scratch, states, cotangents, turns, out):
     """Compute the slopes of groups of examples.
 
     Args:
@@ -365,6 +367,7 @@ def differentiate(tape, batch, x, w, groups, scratch, cotangents, turns, out):
         w: weights; (clients, columns).
         groups: the first one, and the one after the last.
         scratch: memory, (matrices, state, block, costate, block, cotangents), flat.
+        states: what ``evaluate`` wrote there; without rows, states are evolved once more.
         cotangents: of the expectation values; (rows, observables).
         turns: receives cos θ/2 and sin θ/2 of the parts of mixed runs; (rows, parts, 2).
         out: receives Im⟨costate|σ|state⟩ behind each run, σ = X, Y, Z; (rows, runs, 3).
@@ -384,7 +387,10 @@ def differentiate(tape, batch, x, w, groups, scratch, cotangents, turns, out):
         for word in range(cotangents.shape[1]):
             for lane in range(lanes):
                 seeds[word * lanes + lane] = cotangents[min(first + lane, last), word]
-        _evolve(tape, matrices, state, near)
+        if states.shape[0] > 0:
+            state[:] = states[group]
+        else:
+            _evolve(tape, matrices, state, near)
         _seed(tape, seeds, state, costate)
         slopes[:] = 0.0
         _revolve(tape, matrices, state, costate, near, conear, slopes)

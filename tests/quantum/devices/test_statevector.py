@@ -148,14 +148,33 @@ def test_chunks_of_clients_change_no_bit(monkeypatch):
     assert all(map(torch.equal, whole, vmap(both)(x, w)))
 
 
+def test_states_kept_or_computed_again_change_no_bit(monkeypatch):
+    """Also where there are more cotangents than states: those of a Jacobian."""
+    w, x = 6 * numbers(1, 24), numbers(2, 3, 4)
+
+    def results():
+        values, pull = vjp(lambda a, b: evaluate(paper(), a, b), x, w)
+        jacobian = jacrev(lambda a, b: evaluate(paper(), a, b), (0, 1))(x, w)
+        mapped = vmap(jacrev(lambda b: evaluate(paper(), x, b)))(torch.stack([w, 2 * w]))
+        return values, *pull(values), *pull(values), *jacobian, mapped
+
+    kept = results()
+    monkeypatch.setattr(call, "_KEPT_BYTES", 0)
+    assert all(map(torch.equal, kept, results()))
+    assert torch.equal(kept[1], kept[3])
+    expected = jacrev(lambda a, b: simulate(paper(), a, b), (0, 1))(x, w)
+    for one, other in zip(kept[5:7], expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+
+
 def test_per_example_gradients_are_one_call(monkeypatch):
     """Not a loop: the kernels see the examples as clients of one example each."""
     seen = []
     original = call.gradients
 
-    def spy(tape, x, w, cotangents):
+    def spy(tape, x, w, *others):
         seen.append((tuple(x.shape), tuple(w.shape)))
-        return original(tape, x, w, cotangents)
+        return original(tape, x, w, *others)
 
     monkeypatch.setattr(call, "gradients", spy)
     w, x = 6 * numbers(1, 24), numbers(2, 33, 4)
