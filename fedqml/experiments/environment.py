@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-PACKAGES = ("fedqml", "torch", "numpy", "safetensors", "scikit-learn", "matplotlib")
+PACKAGES = ("fedqml", "torch", "numpy", "numba", "safetensors", "scikit-learn", "matplotlib")
 OPTIONAL = ("pennylane",)
 
 

@@ -165,6 +165,7 @@ def test_doctor_finds_the_machine_well(here, capsys):
     assert code == 0
     assert "self-test       passed" in out
     assert "reference" in out
+    assert "statevector     compiled kernels" in out
 
 
 def test_the_new_experiment_runs_as_it_is(here, capsys):

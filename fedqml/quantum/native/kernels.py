@@ -7,20 +7,18 @@ What happens to an example therefore never depends on which others are there.
 
 from typing import no_type_check
 
-import numba
 import numpy as np
 
+from fedqml.quantum.native.compiled import inlined, kernel
 from fedqml.quantum.native.lanes import accumulate, load, odd, splat, store, width
 from fedqml.quantum.native.turns import multiply
 
-_kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
-_inlined = numba.njit(nogil=True, error_model="numpy", forceinline=True)
 
 # Sums of this many terms are taken in the state's precision, and those of the sums in float64.
 _PARTIAL = 64
 
 
-@_inlined
+@inlined
 @no_type_check
 def _lay_out(tape, first, last, batch, x, w, known, turns, quaternions, matrices, own_turns):
     """Lay out the runs of a group's examples as lanes; missing examples repeat the last one.
@@ -31,17 +29,19 @@ def _lay_out(tape, first, last, batch, x, w, known, turns, quaternions, matrices
     for lane in range(lanes):
         row = min(first + lane, last)
         client = row // batch
-        if client != known:
-            multiply(tape, False, x[row], w[client], turns, quaternions)
-            known = client
-        multiply(tape, True, x[row], w[client], own_turns[row % own_turns.shape[0]], quaternions)
         for run in range(tape.run_mixed.size):
+            if tape.run_mixed[run]:
+                own = own_turns[min(row, own_turns.shape[0] - 1)]
+                multiply(tape, run, x[row], w[client], own, quaternions)
+            elif client != known:
+                multiply(tape, run, x[row], w[client], turns, quaternions)
             for entry in range(4):
                 matrices[(4 * run + entry) * lanes + lane] = quaternions[run, entry]
+        known = client
     return known
 
 
-@_inlined
+@inlined
 @no_type_check
 def _product_state(tape, matrices, state):
     """Write the state in which the first runs leave |0...0>."""
@@ -65,7 +65,7 @@ def _product_state(tape, matrices, state):
             store(state, (4 * k + 3) * lanes, im * b_re - re * b_im)
 
 
-@_inlined
+@inlined
 @no_type_check
 def _turn(state, i, j, q0, q1, q2, q3):
     """Apply q0 - i(q1 X + q2 Y + q3 Z) to the amplitudes at two offsets."""
@@ -80,7 +80,7 @@ def _turn(state, i, j, q0, q1, q2, q3):
     store(state, j + lanes, q2 * b - q1 * a + q0 * d + q3 * c)
 
 
-@_inlined
+@inlined
 @no_type_check
 def _apply(pairs, run, role, matrix, matrices, state):
     lanes = width(state)
@@ -94,7 +94,7 @@ def _apply(pairs, run, role, matrix, matrices, state):
         _turn(state, i, j, q0, q1, q2, q3)
 
 
-@_inlined
+@inlined
 @no_type_check
 def _undo(pairs, run, role, matrix, matrices, state, costate, slopes):
     """Take a run back from both states, after adding Im⟨costate|σ|state⟩, σ = X, Y, Z."""
@@ -116,7 +116,7 @@ def _undo(pairs, run, role, matrix, matrices, state, costate, slopes):
     accumulate(slopes, (3 * matrix + 2) * lanes, z)
 
 
-@_inlined
+@inlined
 @no_type_check
 def _inner(state, costate, i, j, x, y, z):
     lanes = width(state)
@@ -135,7 +135,7 @@ def _inner(state, costate, i, j, x, y, z):
     )
 
 
-@_inlined
+@inlined
 @no_type_check
 def _copy(steps, block, source, target, gather):
     """Copy a block's amplitudes to where they lie together, or back."""
@@ -148,7 +148,7 @@ def _copy(steps, block, source, target, gather):
         store(target, j + lanes, load(source, i + lanes))
 
 
-@_kernel
+@inlined
 @no_type_check
 def _evolve(tape, matrices, state, near):
     """Write the state of the whole circuit."""
@@ -167,7 +167,7 @@ def _evolve(tape, matrices, state, near):
                 _copy(steps, block, near, state, False)
 
 
-@_kernel
+@inlined
 @no_type_check
 def _revolve(tape, matrices, state, costate, near, conear, slopes):
     """Go back through the circuit and add up the slopes of every run."""
@@ -190,7 +190,7 @@ def _revolve(tape, matrices, state, costate, near, conear, slopes):
     _prepared(tape, matrices, state, costate, slopes)
 
 
-@_inlined
+@inlined
 @no_type_check
 def _contract(matrices, qubit, state):
     """Leave out the last qubit, q, of a state, multiplied by ⟨v| if |v⟩ is how it was prepared."""
@@ -208,7 +208,7 @@ def _contract(matrices, qubit, state):
         store(state, (2 * k + 1) * lanes, a_re * b + a_im * a + b_re * d + b_im * c)
 
 
-@_inlined
+@inlined
 @no_type_check
 def _prepared(tape, matrices, state, costate, slopes):
     """Add up the slopes of the runs that prepared the qubits; destroys both states.
@@ -222,7 +222,7 @@ def _prepared(tape, matrices, state, costate, slopes):
     for number in range(tape.qubits):
         qubit = tape.qubits - 1 - number
         _contract(matrices, qubit, state)
-        parts[:] = 0.0
+        parts.fill(0.0)
         for chunk in range(0, 1 << qubit, _PARTIAL):
             a, b, c, d = zero, zero, zero, zero
             for k in range(chunk, min(chunk + _PARTIAL, 1 << qubit)):
@@ -253,13 +253,13 @@ def _prepared(tape, matrices, state, costate, slopes):
             slopes[(3 * qubit + 2) * lanes + lane] = e * a_im - f * a_re - g * b_im + h * b_re
 
 
-@_inlined
+@inlined
 @no_type_check
 def _sign(tape, word, state, i):
     return splat(state, 1.0 - 2.0 * odd(i & tape.word_read[word]))
 
 
-@_inlined
+@inlined
 @no_type_check
 def _word(tape, word, state, i):
     """Return the amplitude at the address i of the state after a Pauli word."""
@@ -276,12 +276,12 @@ def _word(tape, word, state, i):
     return sign * re, sign * im
 
 
-@_inlined
+@inlined
 @no_type_check
 def _measure(tape, state, values):
     """Write ⟨P⟩ of every observable as lanes."""
     lanes = width(state)
-    values[:] = 0.0
+    values.fill(0.0)
     for word in range(tape.word_flip.size):
         for chunk in range(0, 1 << tape.qubits, _PARTIAL):
             total = splat(state, 0.0)
@@ -298,7 +298,7 @@ def _measure(tape, state, values):
             accumulate(values, word * lanes, total)
 
 
-@_inlined
+@inlined
 @no_type_check
 def _seed(tape, cotangents, state, costate):
     """Write Σ_P g_P P|state⟩."""
@@ -320,7 +320,7 @@ def _seed(tape, cotangents, state, costate):
                 store(costate, at + lanes, load(costate, at + lanes) + cotangent * im)
 
 
-@_kernel
+@kernel
 @no_type_check
 def evaluate(tape, batch, x, w, groups, scratch, states, out):
     """Evaluate groups of examples, as many to a group as a vector has lanes.
@@ -341,7 +341,7 @@ def evaluate(tape, batch, x, w, groups, scratch, states, out):
     turns = np.empty((1, tape.part_axis.size, 2))
     quaternions = np.empty((tape.run_mixed.size, 4))
     values = np.empty(out.shape[1] * lanes)
-    client = -1
+    client = np.int64(-1)  # none yet
     for group in range(groups[0], groups[1]):
         first = group * lanes
         client = _lay_out(
@@ -355,7 +355,7 @@ def evaluate(tape, batch, x, w, groups, scratch, states, out):
                 out[row, word] = values[word * lanes + row - first]
 
 
-@_kernel
+@kernel
 @no_type_check
 def differentiate(tape, batch, x, w, groups, scratch, states, cotangents, turns, out):
     """Compute the slopes of groups of examples.
@@ -378,7 +378,7 @@ def differentiate(tape, batch, x, w, groups, scratch, states, cotangents, turns,
     shared_turns = np.empty((tape.part_axis.size, 2))
     quaternions = np.empty((tape.run_mixed.size, 4))
     slopes = np.empty(3 * tape.run_mixed.size * lanes)
-    client = -1
+    client = np.int64(-1)  # none yet
     for group in range(groups[0], groups[1]):
         first = group * lanes
         client = _lay_out(
@@ -388,11 +388,12 @@ def differentiate(tape, batch, x, w, groups, scratch, states, cotangents, turns,
             for lane in range(lanes):
                 seeds[word * lanes + lane] = cotangents[min(first + lane, last), word]
         if states.shape[0] > 0:
-            state[:] = states[group]
+            for k in range(0, state.size, lanes):
+                store(state, k, load(states[group], k))
         else:
             _evolve(tape, matrices, state, near)
         _seed(tape, seeds, state, costate)
-        slopes[:] = 0.0
+        slopes.fill(0.0)
         _revolve(tape, matrices, state, costate, near, conear, slopes)
         for row in range(first, min(first + lanes, last + 1)):
             for run in range(out.shape[1]):

@@ -138,9 +138,7 @@ def _pairs(basis: list[int], run: Run) -> Integers:
     # as every leading bit is in a single direction, they are the coordinates of a vector
     flip = sum((run.flip >> lead & 1) << k for k, lead in enumerate(leads))
     read = sum(((run.read & direction).bit_count() & 1) << k for k, direction in enumerate(basis))
-    steps = np.arange(2**width)
-    ones = np.bitwise_count(steps & read) & 1 == 1
-    zero = steps[~ones]
+    zero = _integers([step for step in range(2**width) if (step & read).bit_count() % 2 == 0])
     return np.stack([zero, zero ^ flip], axis=1)
 
 

@@ -3,60 +3,55 @@
 import math
 from typing import no_type_check
 
-import numba
 import numpy as np
 
-_kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
-_inlined = numba.njit(nogil=True, error_model="numpy", forceinline=True)
+from fedqml.quantum.native.compiled import inlined, kernel
 
 
-@_inlined
+@inlined
 @no_type_check
-def multiply(tape, mixed, x, w, turns, quaternions):
-    """Compute the turns of a row, and multiply them to runs: the mixed ones or the others.
+def multiply(tape, run, x, w, turns, quaternions):
+    """Compute the turns of a run, and their product.
 
     Args:
         tape: the circuit.
-        mixed: whether the mixed runs are wanted, or the others.
-        x: the row's inputs; (columns,).
+        run: its number.
+        x: inputs of an example; (columns,).
         w: its client's weights; (columns,).
-        turns: receives cos θ/2 and sin θ/2; (parts, 2).
-        quaternions: receives the runs; (runs, 4).
+        turns: receives cos θ/2 and sin θ/2 of the run's parts; (parts, 2).
+        quaternions: receives the product in a row; (runs, 4).
     """
-    for run in range(tape.run_mixed.size):
-        if tape.run_mixed[run] != mixed:
-            continue
-        a, b, c, d = 1.0, 0.0, 0.0, 0.0
-        for part in range(tape.run_parts[run], tape.run_parts[run + 1]):
-            axis = tape.part_axis[part]
-            p = tape.part_quaternion[part, 0]
-            q = tape.part_quaternion[part, 1]
-            r = tape.part_quaternion[part, 2]
-            s = tape.part_quaternion[part, 3]
-            if axis < 3:
-                column = tape.part_column[part]
-                value = x[column] if tape.part_input[part] else w[column]
-                half = 0.5 * (tape.part_scale[part] * value + tape.part_offset[part])
-                p = math.cos(half)
-                sine = math.sin(half)
-                turns[part, 0] = p
-                turns[part, 1] = sine
-                q = sine if axis == 0 else 0.0
-                r = sine if axis == 1 else 0.0
-                s = sine if axis == 2 else 0.0
-            a, b, c, d = (
-                p * a - q * b - r * c - s * d,
-                p * b + q * a + r * d - s * c,
-                p * c + r * a + s * b - q * d,
-                p * d + s * a + q * c - r * b,
-            )
-        quaternions[run, 0] = a
-        quaternions[run, 1] = b
-        quaternions[run, 2] = c
-        quaternions[run, 3] = d
+    a, b, c, d = 1.0, 0.0, 0.0, 0.0
+    for part in range(tape.run_parts[run], tape.run_parts[run + 1]):
+        axis = tape.part_axis[part]
+        p = tape.part_quaternion[part, 0]
+        q = tape.part_quaternion[part, 1]
+        r = tape.part_quaternion[part, 2]
+        s = tape.part_quaternion[part, 3]
+        if axis < 3:
+            column = tape.part_column[part]
+            value = x[column] if tape.part_input[part] else w[column]
+            half = 0.5 * (tape.part_scale[part] * value + tape.part_offset[part])
+            p = math.cos(half)
+            sine = math.sin(half)
+            turns[part, 0] = p
+            turns[part, 1] = sine
+            q = sine if axis == 0 else 0.0
+            r = sine if axis == 1 else 0.0
+            s = sine if axis == 2 else 0.0
+        a, b, c, d = (
+            p * a - q * b - r * c - s * d,
+            p * b + q * a + r * d - s * c,
+            p * c + r * a + s * b - q * d,
+            p * d + s * a + q * c - r * b,
+        )
+    quaternions[run, 0] = a
+    quaternions[run, 1] = b
+    quaternions[run, 2] = c
+    quaternions[run, 3] = d
 
 
-@_inlined
+@inlined
 @no_type_check
 def _unwind(tape, run, slope, turns, into_x, into_w):
     """Distribute the slopes behind a run to the angles in it, from the last to the first."""
@@ -88,7 +83,7 @@ def _unwind(tape, run, slope, turns, into_x, into_w):
             slope[2] = norm * z + 2 * dot * q[2] - 2 * a * (q[0] * y - q[1] * x)
 
 
-@_kernel
+@kernel
 @no_type_check
 def collect(tape, batch, x, w, slopes, turns, into_x, into_w):
     """Turn the slopes of runs into gradients of inputs and weights.
@@ -110,7 +105,7 @@ def collect(tape, batch, x, w, slopes, turns, into_x, into_w):
     shared_turns = np.empty((tape.part_axis.size, 2))
     quaternions = np.empty((tape.run_mixed.size, 4))
     for client in range(into_w.shape[0]):
-        total[:] = 0.0
+        total.fill(0.0)
         for row in range(client * batch, (client + 1) * batch):
             for run in range(tape.run_mixed.size):
                 if tape.run_mixed[run]:
@@ -119,7 +114,7 @@ def collect(tape, batch, x, w, slopes, turns, into_x, into_w):
                     for axis in range(3):
                         total[run, axis] += slopes[row, run, axis]
         row = client * batch  # any of them, as nothing here depends on inputs
-        multiply(tape, False, x[row], w[client], shared_turns, quaternions)
         for run in range(tape.run_mixed.size):
             if not tape.run_mixed[run]:
+                multiply(tape, run, x[row], w[client], shared_turns, quaternions)
                 _unwind(tape, run, total[run], shared_turns, into_x[row], into_w[client])
