@@ -13,7 +13,6 @@ from fedqml.quantum.native.compiled import inlined, kernel
 from fedqml.quantum.native.lanes import accumulate, load, odd, splat, store, width
 from fedqml.quantum.native.turns import multiply
 
-
 # Sums of this many terms are taken in the state's precision, and those of the sums in float64.
 _PARTIAL = 64
 
