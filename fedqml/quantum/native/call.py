@@ -20,7 +20,7 @@ _ROWS = 8192
 # States up to this size are kept for the gradient; larger ones are computed once more.
 _KEPT_BYTES = 1 << 28
 # Amplitudes, times runs, below which starting a thread costs more than it saves.
-_WORTH_A_THREAD = 1 << 17
+_WORTH_A_THREAD = 1 << 22
 
 Array = NDArray[Any]
 
