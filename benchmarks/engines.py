@@ -88,9 +88,8 @@ sequential / vectorised |
 | --- | --- | --: | --: | --: | :-: | --: | --: |
 {chr(10).join(rows)}
 
-Nine of the circuit's 24 angles have no influence on the outputs: their gradient is zero but for
-rounding noise. Adam divides each gradient by its own size, so in float32 these angles wander,
-differently on each engine, and the model computes the same all the same.
+Nine of the circuit's 24 angles have no influence on the outputs; their gradient is exactly zero,
+so they stay where they began.
 """
     write_atomic(output, text.encode())
     print(text)
