@@ -2,9 +2,9 @@
 
     python benchmarks/kills.py [KILLS] [OUTPUT]
 
-Every trial starts the shipped experiment (seed 0, four arms) in a folder of its own, kills the
-process at a moment drawn uniformly from the time that an undisturbed run takes, runs the same
-command again, and holds the hashes against those of the undisturbed run. Writes
+Every trial starts the shipped experiment (seed 0, four arms, 60 rounds) in a folder of its own,
+kills the process at a moment drawn uniformly from the time that an undisturbed run takes, runs the
+same command again, and holds the hashes against those of the undisturbed run. Writes
 docs/results/kills.md by default.
 """
 
@@ -21,7 +21,7 @@ from fedqml.core.random import stream
 from fedqml.experiments.environment import environment
 
 COMMAND = [sys.executable, "-m", "fedqml.cli.main", "run", "breast_cancer", "--quiet"]
-COMMAND += ["--set", "run.seeds=[0]", "--set", "run.checkpoint_every=5"]
+COMMAND += ["--set", "run.seeds=[0]", "--set", "run.checkpoint_every=5", "--rounds", "60"]
 
 
 def hashes(results: Path) -> dict[str, str]:
@@ -65,7 +65,8 @@ def main() -> None:
     text = f"""# Killed at {kills} random moments
 
 Command: `python benchmarks/kills.py`. {found["processor"]}, PyTorch {found["torch"]}, Python
-{found["python"]}. The undisturbed run of four arms took {duration:.1f} s, the start of Python
+{found["python"]}. The undisturbed run of four arms, 60
+rounds each, took {duration:.1f} s, the start of Python
 included. After each kill (SIGKILL) the same command was run again; the hash covers the final
 weights and the whole history without its timings.
 
