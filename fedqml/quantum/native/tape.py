@@ -14,7 +14,7 @@ Integers = NDArray[np.int64]
 Reals = NDArray[np.float64]
 
 # States of up to this many qubits are worked on as they lie; larger ones in blocks of this size,
-# copied together. Measured: docs/adr/0005.
+# copied together; see docs/adr/0005.
 WHOLE, BLOCK = 9, 7
 
 
