@@ -1,10 +1,10 @@
-"""Where the angle of a gate comes from: an input, a weight or a constant."""
+"""Where the angle of a gate comes from: inputs, weights and constants."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -13,69 +13,124 @@ from torch import Tensor
 from fedqml.core.errors import require
 from fedqml.quantum.choices import require_choice
 from fedqml.quantum.maps import MAPS
-from fedqml.quantum.reading import inside, read_fields
+from fedqml.quantum.reading import inside, read_fields, read_value
 
-Source = Literal["input", "weight"]
-_SOURCES: tuple[str, ...] = get_args(Source)
+
+@dataclass(frozen=True)
+class Term:
+    """A summand of an angle, scale · map(x_i for inputs i, w_j for weights j), radians.
+
+    Args:
+        inputs: which inputs, counted from 0.
+        weights: which weights, counted from 0; behind the inputs among the map's arguments.
+        map: a function of ``fedqml.quantum.maps``, by name.
+        scale: factor after the map.
+
+    Raises:
+        InputError: if the map is unknown or does not take so many numbers, an index is negative,
+            or the scale is not finite.
+
+    Example:
+        >>> str(Term(inputs=(0,), weights=(3,), map="product", scale=-1.0))
+        '-x0·w3'
+    """
+
+    inputs: tuple[int, ...] = ()
+    weights: tuple[int, ...] = ()
+    map: str = "identity"
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what no device could evaluate."""
+        for name in ("inputs", "weights"):
+            indices = getattr(self, name)
+            require(min(indices, default=0) >= 0, name, indices, "be at least 0")
+        require_choice("map", self.map, MAPS)
+        least, most = MAPS[self.map].least, MAPS[self.map].most
+        count = len(self.inputs) + len(self.weights)
+        allowed = f"be {least}" if most == least else f"be {least} to {most or 'any number'}"
+        fits = least <= count and (most is None or count <= most)
+        name = "the number of inputs and weights"
+        require(fits, name, count, f"{allowed} for the map {self.map!r}")
+        require(math.isfinite(self.scale), "scale", self.scale, "be finite")
+
+    def __str__(self) -> str:
+        """Write the term as in a drawing."""
+        names = [f"x{i}" for i in self.inputs] + [f"w{j}" for j in self.weights]
+        factor = {1.0: "", -1.0: "-"}.get(self.scale, f"{_number(self.scale)}·")
+        return factor + MAPS[self.map].text(names)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain data, those left out that have their defaults."""
+        fields: dict[str, Any] = {}
+        if self.inputs:
+            fields["inputs"] = list(self.inputs)
+        if self.weights:
+            fields["weights"] = list(self.weights)
+        if self.map != "identity":
+            fields["map"] = self.map
+        if self.scale != 1.0:
+            fields["scale"] = self.scale
+        return fields
+
+    @classmethod
+    def from_dict(cls, data: object, where: str = "term") -> "Term":
+        """Read what ``to_dict`` wrote, checking all of it."""
+        kinds = {"inputs": list, "weights": list, "map": str, "scale": float}
+        fields = read_fields(data, where, kinds, required=())
+        for name in ("inputs", "weights"):
+            place = f"{where}.{name}"
+            fields[name] = tuple(read_value(i, place, int) for i in fields.get(name, ()))
+        with inside(where):
+            return cls(**fields)
 
 
 @dataclass(frozen=True)
 class Angle:
-    """The angle of a gate, θ = scale · map(source[index]) + offset, in radians.
+    """The angle of a gate, θ = Σ_t scale_t · map_t(…) + offset, in radians.
+
+    Angles can be added to each other and to numbers, and multiplied by numbers.
 
     Args:
-        source: ``"input"``, ``"weight"``, or None for the constant ``offset``.
-        index: which input or weight, counted from 0.
-        map: an elementwise function of ``fedqml.quantum.maps``, by name.
-        scale: factor after the map.
-        offset: summand after the scale, radians.
+        terms: the summands that depend on inputs or weights; none for a constant.
+        offset: the constant summand, radians.
 
     Raises:
-        InputError: if the source or the map is unknown, the index is negative, a number is not
-            finite, or a constant has what only a variable angle can have.
+        InputError: if the offset is not finite.
 
     Example:
-        >>> -Angle.input(0, map="arctan")
-        Angle(source='input', index=0, map='arctan', scale=-1.0, offset=0.0)
+        >>> str(0.5 * Angle.input(0, map="arctan") + Angle.weight(1) - math.pi)
+        '0.5·atan x0+w1-π'
     """
 
-    source: Source | None
-    index: int = 0
-    map: str = "identity"
-    scale: float = 1.0
+    terms: tuple[Term, ...] = ()
     offset: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what no device could evaluate."""
-        if self.source is not None:
-            require_choice("source", self.source, _SOURCES)
-        require(self.index >= 0, "index", self.index, "be at least 0")
-        require_choice("map", self.map, MAPS)
-        require(math.isfinite(self.scale), "scale", self.scale, "be finite")
         require(math.isfinite(self.offset), "offset", self.offset, "be finite")
-        if self.source is None:
-            plain = (self.index, self.map, self.scale) == (0, "identity", 1.0)
-            require(plain, "source", None, "be given where index, map or scale are")
+        # the sum turns -0.0 into 0.0, which would show in files
+        object.__setattr__(self, "offset", self.offset + 0.0)
 
     @classmethod
-    def input(cls, index: int, map: str = "identity") -> "Angle":
-        """Return the angle map(x[index]).
+    def input(cls, *indices: int, map: str = "identity") -> "Angle":
+        """Return the angle map(x[i] for i of indices).
 
         Args:
-            index: which input, counted from 0.
-            map: an elementwise function, by name.
+            indices: which inputs, counted from 0; as many as the map takes.
+            map: a function of ``fedqml.quantum.maps``, by name.
 
         Returns:
             The angle.
 
         Raises:
-            InputError: as for ``Angle``.
+            InputError: as for ``Term``.
 
         Example:
-            >>> str(Angle.input(2, map="arctan_square"))
-            'atan x2²'
+            >>> str(Angle.input(2, map="arctan_square")), str(Angle.input(0, 1, map="product"))
+            ('atan x2²', 'x0·x1')
         """
-        return cls("input", index, map)
+        return cls((Term(inputs=indices, map=map),))
 
     @classmethod
     def weight(cls, index: int) -> "Angle":
@@ -88,13 +143,13 @@ class Angle:
             The angle.
 
         Raises:
-            InputError: as for ``Angle``.
+            InputError: as for ``Term``.
 
         Example:
             >>> str(Angle.weight(3))
             'w3'
         """
-        return cls("weight", index)
+        return cls((Term(weights=(index,)),))
 
     @classmethod
     def constant(cls, value: float) -> "Angle":
@@ -113,32 +168,58 @@ class Angle:
             >>> str(Angle.constant(math.pi / 2))
             'π/2'
         """
-        return cls(None, offset=value)
+        return cls(offset=value)
+
+    @property
+    def inputs(self) -> frozenset[int]:
+        """The inputs that it depends on."""
+        return frozenset(i for term in self.terms for i in term.inputs)
+
+    @property
+    def weights(self) -> frozenset[int]:
+        """The weights that it depends on."""
+        return frozenset(j for term in self.terms for j in term.weights)
+
+    def __add__(self, other: "Angle | int | float") -> "Angle":
+        """Return the sum, like terms joined."""
+        if isinstance(other, int | float):
+            return replace(self, offset=self.offset + other)
+        scales: dict[Term, float] = {}
+        for term in (*self.terms, *other.terms):
+            like = replace(term, scale=1.0)
+            scales[like] = scales.get(like, 0.0) + term.scale
+        terms = tuple(replace(like, scale=scale) for like, scale in scales.items())
+        return Angle(terms, self.offset + other.offset)
+
+    def __mul__(self, factor: int | float) -> "Angle":
+        """Return the angle times a number."""
+        terms = tuple(replace(term, scale=term.scale * factor) for term in self.terms)
+        return Angle(terms, self.offset * factor)
+
+    __radd__, __rmul__ = __add__, __mul__
 
     def __neg__(self) -> "Angle":
         """Return the angle of the inverse gate."""
-        offset = 0.0 - self.offset  # not -0.0, which would show in files
-        if self.source is None:
-            return replace(self, offset=offset)
-        return replace(self, scale=-self.scale, offset=offset)
+        return self * -1.0
+
+    def __sub__(self, other: "Angle | int | float") -> "Angle":
+        """Return the difference."""
+        return self + -other
 
     def __str__(self) -> str:
         """Write the angle as in a drawing."""
-        if self.source is None:
-            return _number(self.offset)
-        letter = {"input": "x", "weight": "w"}[self.source]
-        name = MAPS[self.map].label.format(f"{letter}{self.index}")
-        factor = {1.0: "", -1.0: "-"}.get(self.scale, f"{_number(self.scale)}·")
-        summand = "" if self.offset == 0 else _number(self.offset)
-        sign = "+" if self.offset > 0 else ""
-        return f"{factor}{name}{sign}{summand}"
+        summands = [str(term) for term in self.terms]
+        if self.offset != 0 or not self.terms:
+            summands.append(_number(self.offset))
+        first, *rest = summands
+        return first + "".join(text if text.startswith("-") else f"+{text}" for text in rest)
 
     def shift(self, inputs: int, weights: int) -> "Angle":
-        """Return the same angle of an input or weight further on.
+        """Return the same angle of inputs and weights further on.
 
         Args:
-            inputs: added to the index of an input.
-            weights: added to the index of a weight.
+            inputs: added to the index of every input.
+            weights: added to the index of every weight.
 
         Returns:
             The angle.
@@ -147,23 +228,35 @@ class Angle:
             InputError: if an index becomes negative.
 
         Example:
-            >>> Angle.weight(3).shift(inputs=0, weights=24).index
-            27
+            >>> str(Angle.weight(3).shift(inputs=0, weights=24))
+            'w27'
         """
-        step = {"input": inputs, "weight": weights, None: 0}[self.source]
-        return replace(self, index=self.index + step)
+        moved = (
+            replace(
+                term,
+                inputs=tuple(i + inputs for i in term.inputs),
+                weights=tuple(j + weights for j in term.weights),
+            )
+            for term in self.terms
+        )
+        return replace(self, terms=tuple(moved))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain data.
+        """Return the angle as plain data.
 
         Returns:
-            A table that JSON can hold.
+            A table that JSON can hold; what has its default is left out.
 
         Example:
-            >>> Angle.weight(3).to_dict()
-            {'source': 'weight', 'index': 3, 'map': 'identity', 'scale': 1.0, 'offset': 0.0}
+            >>> (Angle.input(0, map="arctan") + 0.5).to_dict()
+            {'terms': [{'inputs': [0], 'map': 'arctan'}], 'offset': 0.5}
         """
-        return asdict(self)
+        fields: dict[str, Any] = {}
+        if self.terms:
+            fields["terms"] = [term.to_dict() for term in self.terms]
+        if self.offset != 0:
+            fields["offset"] = self.offset
+        return fields
 
     @classmethod
     def from_dict(cls, data: object, where: str = "angle") -> "Angle":
@@ -180,40 +273,114 @@ class Angle:
             InputError: if a key or a value is not allowed.
 
         Example:
-            >>> str(Angle.from_dict({"source": "input", "index": 1}))
+            >>> str(Angle.from_dict({"terms": [{"inputs": [1]}]}))
             'x1'
         """
-        kinds = {"source": str, "index": int, "map": str, "scale": float, "offset": float}
-        fields = read_fields(data, where, kinds, required=())
+        fields = read_fields(data, where, {"terms": list, "offset": float}, required=())
+        terms = (
+            Term.from_dict(term, f"{where}.terms[{number}]")
+            for number, term in enumerate(fields.get("terms", ()))
+        )
         with inside(where):
-            if "source" in fields:
-                require_choice("source", fields["source"], _SOURCES)
-            return cls(**{"source": None, **fields})
+            return cls(tuple(terms), fields.get("offset", 0.0))
+
+
+Column = tuple[str, tuple[int, ...], tuple[int, ...]]
+"""A number that angles are linear in: a map, and the inputs and weights it is applied to."""
+
+
+def columns(
+    wanted: Sequence[Column],
+    x: Float[Tensor, "*batch inputs"],
+    w: Float[Tensor, " weights"],
+) -> Float[Tensor, "... columns"]:
+    """Return map(x_i…, w_j…) for every column.
+
+    Columns of one form are computed together, one tensor expression instead of dozens: on small
+    circuits the calls cost more than the arithmetic.
+
+    Args:
+        wanted: at least one column; either all of them read inputs or none does.
+        x: the inputs, no unit; (*batch, inputs).
+        w: the weights, radians; (weights,).
+
+    Returns:
+        (*batch, columns), without the batch if no input is read.
+
+    Example:
+        >>> columns([("product", (0,), (1,))], torch.tensor([[2.0], [3.0]]), torch.tensor([0, 5.0]))
+        tensor([[10.],
+                [15.]])
+    """
+    forms: dict[tuple[str, int, int], list[int]] = {}
+    for number, (name, inputs, weights) in enumerate(wanted):
+        forms.setdefault((name, len(inputs), len(weights)), []).append(number)
+    parts = []
+    for (name, n_inputs, n_weights), numbers in forms.items():
+        arguments = []
+        if n_inputs:
+            arguments.append(_gather(x, [wanted[number][1] for number in numbers]))
+        if n_weights:
+            chosen = _gather(w, [wanted[number][2] for number in numbers])
+            batch = x.shape[:-1] if n_inputs else ()
+            arguments.append(chosen.expand(*batch, *chosen.shape))
+        values = arguments[0] if len(arguments) == 1 else torch.cat(arguments, -1)
+        parts.append(MAPS[name].apply(values))
+    if len(parts) == 1:
+        return parts[0]
+    places = [number for numbers in forms.values() for number in numbers]
+    order = sorted(range(len(places)), key=places.__getitem__)
+    return torch.cat(parts, -1).index_select(-1, torch.tensor(order, device=w.device))
+
+
+def _gather(values: Tensor, indices: Iterable[tuple[int, ...]]) -> Tensor:
+    rows = list(indices)
+    if rows == [(number,) for number in range(values.shape[-1])]:
+        return values.unsqueeze(-1)  # all of them, in order: nothing to copy
+    table = torch.tensor(rows, device=values.device)
+    return values.index_select(-1, table.flatten()).unflatten(-1, table.shape)
 
 
 def evaluate(
-    angles: Sequence[Angle], values: Float[Tensor, "*batch values"]
-) -> Float[Tensor, "*batch angles"]:
-    """Return the angles θ_g = scale_g · map(values[index_g]) + offset_g.
+    angles: Sequence[Angle], x: Float[Tensor, "*batch inputs"], w: Float[Tensor, " weights"]
+) -> Float[Tensor, "... angles"]:
+    """Return the angles θ_g = Σ_t scale_t · map_t(…) + offset_g.
 
     Args:
-        angles: at least one, all with the same map (and meaning the same source).
-        values: the inputs, no unit, or the weights, radians; (*batch, values).
+        angles: at least one; either all of them read inputs or none does.
+        x: the inputs, no unit; (*batch, inputs).
+        w: the weights, radians; (weights,).
 
     Returns:
-        (*batch, angles), radians.
+        (*batch, angles), radians, without the batch if no input is read.
 
     Example:
-        >>> evaluate([Angle.weight(1), -Angle.weight(0)], torch.tensor([0.5, 2.0]))
-        tensor([ 2.0000, -0.5000])
+        >>> x, w = torch.tensor([[0.5], [1.0]]), torch.tensor([0.5, 2.0])
+        >>> evaluate([Angle.input(0) + Angle.weight(1)], x, w)
+        tensor([[2.5000],
+                [3.0000]])
     """
-
-    def constants(numbers: list[float]) -> Tensor:
-        return torch.tensor(numbers, dtype=values.dtype, device=values.device)
-
-    index = torch.tensor([angle.index for angle in angles], device=values.device)
-    mapped = MAPS[angles[0].map].apply(values.index_select(-1, index))
-    return mapped * constants([a.scale for a in angles]) + constants([a.offset for a in angles])
+    terms = [term for angle in angles for term in angle.terms]
+    offsets = torch.tensor([angle.offset for angle in angles], dtype=w.dtype, device=w.device)
+    total = offsets
+    for reads_inputs in (False, True):
+        chosen = [term for term in terms if bool(term.inputs) == reads_inputs]
+        if not chosen:
+            continue
+        owner = [
+            number
+            for number, angle in enumerate(angles)
+            for term in angle.terms
+            if bool(term.inputs) == reads_inputs
+        ]
+        values = columns([(t.map, t.inputs, t.weights) for t in chosen], x, w)
+        values = values * torch.tensor([t.scale for t in chosen], dtype=w.dtype, device=w.device)
+        # one term an angle, in order, is the usual case
+        if owner != list(range(len(angles))):
+            zeros = values.new_zeros(*values.shape[:-1], len(angles))
+            values = zeros.index_add(-1, torch.tensor(owner, device=w.device), values)
+        total = total + values
+    return total
 
 
 def _number(value: float) -> str:

@@ -1,12 +1,12 @@
 """Circuits as data: what is applied to which qubits, and what is measured."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from fedqml.core.errors import require
-from fedqml.quantum.angle import Source
+from fedqml.quantum.angle import Angle
 from fedqml.quantum.columns import pack
 from fedqml.quantum.drawing import draw
 from fedqml.quantum.operation import Op
@@ -51,12 +51,12 @@ class Circuit:
     @cached_property
     def n_inputs(self) -> int:
         """How many inputs it reads: 1 + the largest index used."""
-        return self._count("input")
+        return 1 + max((i for angle in self._angles() for i in angle.inputs), default=-1)
 
     @cached_property
     def n_weights(self) -> int:
         """How many weights it reads: 1 + the largest index used."""
-        return self._count("weight")
+        return 1 + max((j for angle in self._angles() for j in angle.weights), default=-1)
 
     @property
     def depth(self) -> int:
@@ -191,9 +191,5 @@ class Circuit:
             ops = (Op.from_dict(op, f"ops[{number}]") for number, op in enumerate(fields["ops"]))
             return cls(fields["n_qubits"], tuple(ops), tuple(Pauli.parse(word) for word in words))
 
-    def _count(self, source: Source) -> int:
-        return 1 + max(_indices(self.ops, source), default=-1)
-
-
-def _indices(ops: Iterable[Op], source: Source) -> Iterable[int]:
-    return (op.angle.index for op in ops if op.angle is not None and op.angle.source == source)
+    def _angles(self) -> Iterator[Angle]:
+        return (op.angle for op in self.ops if op.angle is not None)

@@ -24,8 +24,8 @@ class Op:
             or the angle is missing or superfluous.
 
     Example:
-        >>> Op("ry", (0,), Angle.input(0, map="arctan")).inverse().angle.scale
-        -1.0
+        >>> str(Op("ry", (0,), Angle.input(0, map="arctan")).inverse().angle)
+        '-atan x0'
     """
 
     gate: str

@@ -76,6 +76,6 @@ def executions_per_gradient(circuit: Circuit) -> int:
     shifted = 0
     for op in circuit.ops:
         gate = op.definition
-        if isinstance(gate, Rotation) and op.angle is not None and op.angle.source is not None:
+        if isinstance(gate, Rotation) and op.angle is not None and op.angle.terms:
             shifted += len(shift_rule(gate))
     return executions_per_forward(circuit) * (1 + shifted)

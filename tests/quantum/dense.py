@@ -1,5 +1,7 @@
 """Circuits evaluated without any code of the devices: 2^n x 2^n matrices, entry by entry."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -10,15 +12,17 @@ FUNCTIONS = {
     "identity": lambda v: v,
     "arctan": torch.atan,
     "arctan_square": lambda v: torch.atan(v * v),
+    "product": lambda *values: math.prod(values),
 }
 
 
 def angle_value(angle, x: Tensor, w: Tensor) -> Tensor:
     """θ of one example in float64; x (inputs,), w (weights,)."""
-    if angle.source is None:
-        return torch.tensor(angle.offset, dtype=torch.float64)
-    value = {"input": x, "weight": w}[angle.source][angle.index]
-    return FUNCTIONS[angle.map](value) * angle.scale + angle.offset
+    total = torch.tensor(angle.offset, dtype=torch.float64)
+    for term in angle.terms:
+        values = [x[i] for i in term.inputs] + [w[j] for j in term.weights]
+        total = total + FUNCTIONS[term.map](*values) * term.scale
+    return total
 
 
 def embed(matrix: Tensor, wires: tuple[int, ...], n: int) -> Tensor:

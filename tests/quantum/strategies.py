@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from fedqml.quantum import GATES, MAPS, Angle, Circuit, Op, Pauli
+from fedqml.quantum.angle import Term
 from fedqml.quantum.gates import Rotation
 
 INPUTS, WEIGHTS = 3, 5
@@ -19,11 +20,17 @@ _numbers = st.floats(-2, 2).map(lambda value: round(value, 3))
 
 @st.composite
 def angles(draw):
-    source = draw(st.sampled_from(["input", "weight", None]))
-    if source is None:
-        return Angle.constant(draw(_numbers))
-    index = draw(st.integers(0, (INPUTS if source == "input" else WEIGHTS) - 1))
-    return Angle(source, index, draw(st.sampled_from(list(MAPS))), draw(_numbers), draw(_numbers))
+    return Angle(tuple(draw(st.lists(terms(), max_size=3))), draw(_numbers))
+
+
+@st.composite
+def terms(draw):
+    name = draw(st.sampled_from(list(MAPS)))
+    least, most = MAPS[name].least, MAPS[name].most or MAPS[name].least + 2
+    places = [("x", k) for k in range(INPUTS)] + [("w", k) for k in range(WEIGHTS)]
+    chosen = draw(st.lists(st.sampled_from(places), min_size=least, max_size=most))
+    inputs, weights = (tuple(k for kind, k in chosen if kind == which) for which in "xw")
+    return Term(inputs, weights, name, draw(_numbers))
 
 
 @st.composite

@@ -74,7 +74,7 @@ def test_renumber_gives_weights_of_its_own():
     assert series == ansatze.rot_cnot(2, depth=2)
     shifted = encodings.arctan(2).renumber(inputs=2)
     assert shifted.n_inputs == 4
-    with pytest.raises(InputError, match="index=-1"):
+    with pytest.raises(InputError, match=r"weights=\(-1,\)"):
         block.renumber(weights=-1)
 
 
@@ -125,11 +125,12 @@ def rx(**angle):
         ({"n_qubits": 1, "ops": [{"gate": "h", "wires": ["0"]}]}, "`ops[0].wires` must be a whole"),
         ({"n_qubits": 1, "ops": [{"gate": "H", "wires": [0]}]}, "In `ops[0]`: Argument `gate`"),
         ({"n_qubits": 1, "ops": [{"gate": "h", "wires": [1]}]}, "must be below n_qubits=1"),
-        (rx(source="weights"), "Did you mean 'weight'?"),
-        (rx(source="weight", index=-1), "In `ops[1].angle`: Argument `index` must be at least 0"),
-        (rx(source="weight", index="0"), "`ops[1].angle.index` must be a whole number"),
-        (rx(source="weight", scale="1"), "`ops[1].angle.scale` must be a number"),
-        (rx(source="weight", scale=float("nan")), "`scale` must be finite"),
+        (rx(term=[]), "Did you mean 'terms'?"),
+        (rx(terms=[{"weights": [-1]}]), "In `ops[1].angle.terms[0]`: Argument `weights` must be"),
+        (rx(terms=[{"weights": ["0"]}]), "`ops[1].angle.terms[0].weights` must be a whole number"),
+        (rx(terms=[{"weights": [0], "scale": "1"}]), "terms[0].scale` must be a number"),
+        (rx(terms=[{"weights": [0], "scale": float("nan")}]), "`scale` must be finite"),
+        (rx(offset=float("nan")), "`offset` must be finite"),
     ],
 )
 def test_from_dict_refuses_and_says_where(data, message):
@@ -139,6 +140,5 @@ def test_from_dict_refuses_and_says_where(data, message):
 
 
 def test_from_dict_accepts_whole_numbers_as_scale_and_leaves_out_defaults():
-    assert Circuit.from_dict(rx(source="weight", scale=2)).ops[1].angle == Angle(
-        "weight", scale=2.0
-    )
+    angle = Circuit.from_dict(rx(terms=[{"weights": [0], "scale": 2}])).ops[1].angle
+    assert angle == 2.0 * Angle.weight(0)

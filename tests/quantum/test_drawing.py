@@ -38,7 +38,7 @@ def test_every_kind_of_symbol():
         (
             Op("h", (0,)),
             Op("cx", (3, 0)),
-            Op("crx", (0, 2), Angle("weight", 1, scale=0.5, offset=1.0)),
+            Op("crx", (0, 2), 0.5 * Angle.weight(1) + 1.0),
             Op("swap", (0, 1)),
             Op("rxx", (1, 3), Angle.constant(-math.pi / 4)),
             Op("sxdg", (2,)),

@@ -19,7 +19,7 @@ def kept(circuit):
 
 def weights(circuit):
     angles = (op.angle for op in circuit.ops if op.angle is not None)
-    return {angle.index for angle in angles if angle.source == "weight"}
+    return {j for angle in angles for j in angle.weights}
 
 
 @some

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from fedqml.quantum.angle import Angle, Source, evaluate
+from fedqml.quantum.angle import Angle, evaluate
 from fedqml.quantum.circuit import Circuit
 from fedqml.quantum.device import Device, check_arguments
 from fedqml.quantum.gates import PAULI, Fixed, Rotation
@@ -86,19 +86,17 @@ def unitaries(
         >>> [tuple(matrix.shape) for matrix in matrices[:3]]
         [(4, 4), (4, 4), (2, 2)]
     """
-    # a constant is the offset alone, added to nothing
-    values = {"input": x, "weight": w, None: torch.zeros(1, dtype=w.dtype, device=w.device)}
     matrices: dict[int, Tensor] = {}
-    kinds: dict[tuple[Rotation, Source | None, str], dict[int, Angle]] = {}
+    kinds: dict[tuple[Rotation, bool], dict[int, Angle]] = {}
     for number, op in enumerate(circuit.ops):
         gate = op.definition
         if isinstance(gate, Fixed):
             matrices[number] = gate.matrix(w.dtype, w.device)
         elif op.angle is not None:
-            kind = (gate, op.angle.source, op.angle.map)
+            kind = (gate, bool(op.angle.inputs))
             kinds.setdefault(kind, {})[number] = op.angle
-    for (gate, source, _), angles in kinds.items():
-        stack = gate.matrix(evaluate(list(angles.values()), values[source]))
+    for (gate, _), angles in kinds.items():
+        stack = gate.matrix(evaluate(list(angles.values()), x, w))
         matrices |= zip(angles, stack.unbind(-3), strict=True)
     return [matrices[number] for number in range(len(circuit.ops))]
 

@@ -65,7 +65,7 @@ def evaluate(
     """
     check_arguments(circuit, x, w)
     program = compile(circuit)
-    columns, angles = program.inputs.read(x), program.weights.read(w)
+    columns, angles = program.read(x, w)
     on_cpu = x.device.type == w.device.type == "cpu"
     fast = on_cpu and program.tape is not None and call.available()
     if not fast or is_forward(columns, angles):

@@ -1,55 +1,18 @@
 """A compiled circuit: only what has influence, and every angle linear in a column of numbers."""
 
 import weakref
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from fedqml.quantum.angle import Angle, Source
+from fedqml.quantum.angle import Angle, Column, Term, columns
 from fedqml.quantum.circuit import Circuit
 from fedqml.quantum.lightcone import influential
-from fedqml.quantum.maps import MAPS
 from fedqml.quantum.native.tape import Tape, record
 from fedqml.quantum.pauli import Pauli
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The numbers that angles are linear in: mapped inputs, or mapped weights.
-
-    Args:
-        parts: for each map the indices of the values that it is applied to; None for all of
-            them, in order.
-    """
-
-    parts: tuple[tuple[str, tuple[int, ...] | None], ...]
-
-    def read(self, values: Float[Tensor, "*batch values"]) -> Float[Tensor, "*batch columns"]:
-        """Return map(v_i) for every map and index.
-
-        Args:
-            values: the inputs or weights; (*batch, values).
-
-        Returns:
-            (*batch, columns).
-
-        Example:
-            >>> Columns((("identity", None), ("arctan", (1,)))).read(torch.tensor([2.0, 1.0]))
-            tensor([2.0000, 1.0000, 0.7854])
-        """
-        parts = []
-        for name, indices in self.parts:
-            chosen = values
-            if indices is not None:
-                # values without influence are left alone: a map's slope there might be infinite
-                chosen = values.index_select(-1, torch.tensor(indices, device=values.device))
-            parts.append(MAPS[name].apply(chosen))
-        if len(parts) == 1:
-            return parts[0]
-        return torch.cat(parts, -1) if parts else values[..., :0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,16 +20,41 @@ class Program:
     """A compiled circuit.
 
     Args:
-        inputs: what is read of the inputs.
-        weights: what is read of the weights.
-        circuit: reads those columns, without maps, on the qubits that have influence.
+        of_inputs: the columns that depend on inputs.
+        of_weights: those that depend on weights alone.
+        circuit: reads the former as its inputs and the latter as its weights, on the qubits that
+            have influence.
         tape: the circuit for the kernels; None if it has a gate that they do not know.
     """
 
-    inputs: Columns
-    weights: Columns
+    of_inputs: tuple[Column, ...]
+    of_weights: tuple[Column, ...]
     circuit: Circuit
     tape: Tape | None
+
+    def read(
+        self, x: Float[Tensor, "*batch inputs"], w: Float[Tensor, " weights"]
+    ) -> tuple[Float[Tensor, "*batch columns"], Float[Tensor, " angles"]]:
+        """Return the numbers that the program reads.
+
+        Args:
+            x: the circuit's inputs; (*batch, inputs).
+            w: its weights; (weights,).
+
+        Returns:
+            Those that differ from example to example, and those that do not.
+
+        Example:
+            >>> import torch
+            >>> from fedqml.quantum.operation import Op
+            >>> circuit = Circuit(1, (Op("ry", (0,), Angle.input(1, map="arctan")),)).measure("Z0")
+            >>> compile(circuit).read(torch.tensor([[5.0, 1.0]]), torch.zeros(0))[0]
+            tensor([[0.7854]])
+        """
+        return (
+            columns(self.of_inputs, x, w) if self.of_inputs else x[..., :0],
+            columns(self.of_weights, x, w) if self.of_weights else w[:0],
+        )
 
 
 def compile(circuit: Circuit) -> Program:
@@ -100,39 +88,42 @@ _recent: dict[int, tuple["weakref.ref[Circuit]", Program]] = {}
 @lru_cache(maxsize=128)
 def _compile(circuit: Circuit) -> Program:
     smaller = _without_idle_wires(influential(circuit))
-    inputs, angles = _columns(smaller, "input", circuit.n_inputs)
-    weights, others = _columns(smaller, "weight", circuit.n_weights)
-    angles |= others
-    ops = tuple(replace(op, angle=angles.get(op.angle, op.angle)) for op in smaller.ops)
-    linear = replace(smaller, ops=ops)
+    terms = {term for op in smaller.ops if op.angle for term in op.angle.terms}
+    of_inputs = _columns((t for t in terms if t.inputs), circuit.n_inputs, inputs=True)
+    of_weights = _columns((t for t in terms if not t.inputs), circuit.n_weights, inputs=False)
+    places = {column: Angle.input(k) for k, column in enumerate(of_inputs)}
+    places |= {column: Angle.weight(k) for k, column in enumerate(of_weights)}
+
+    def linear(angle: Angle) -> Angle:
+        parts = (places[_column(term)] * term.scale for term in angle.terms)
+        return sum(parts, start=Angle.constant(angle.offset))
+
+    ops = tuple(
+        op if op.angle is None else replace(op, angle=linear(op.angle)) for op in smaller.ops
+    )
+    read = replace(smaller, ops=ops)
     try:
-        tape = record(linear)
+        tape = record(read)
     except NotImplementedError:
         tape = None
-    return Program(inputs, weights, linear, tape)
+    return Program(of_inputs, of_weights, read, tape)
 
 
-def _columns(
-    circuit: Circuit, source: Source, count: int
-) -> tuple[Columns, dict[Angle | None, Angle]]:
-    """Return what is read of a source, and for every angle the one that reads a column of it."""
-    angles = [op.angle for op in circuit.ops if op.angle and op.angle.source == source]
-    columns: dict[tuple[str, int], int] = {}
-    parts: list[tuple[str, tuple[int, ...] | None]] = []
-    width = 0
-    for name in sorted({angle.map for angle in angles}):
-        indices = tuple(sorted({angle.index for angle in angles if angle.map == name}))
-        # the identity has the slope 1 everywhere, so that values not read do no harm
-        whole = name == "identity" or indices == tuple(range(count))
-        read = range(count) if whole else indices
-        columns |= {(name, index): width + k for k, index in enumerate(read)}
-        width += len(read)
-        parts.append((name, None if whole else indices))
-    linear: dict[Angle | None, Angle] = {
-        angle: replace(angle, map="identity", index=columns[angle.map, angle.index])
-        for angle in angles
-    }
-    return Columns(tuple(parts)), linear
+def _column(term: Term) -> Column:
+    return term.map, term.inputs, term.weights
+
+
+def _columns(terms: Iterable[Term], count: int, inputs: bool) -> tuple[Column, ...]:
+    """Return the different columns of terms that all read inputs, or none.
+
+    Values without influence are left alone, as a map's slope there might be infinite. Only the
+    identity is taken of all of the ``count`` values, if it is of any: this saves copying some.
+    """
+    found = {_column(term) for term in terms}
+    plain = [("identity", (k,), ()) if inputs else ("identity", (), (k,)) for k in range(count)]
+    if not found.isdisjoint(plain):
+        found |= set(plain)
+    return tuple(sorted(found))
 
 
 def _without_idle_wires(circuit: Circuit) -> Circuit:

@@ -1,7 +1,7 @@
 """Runs of turns of one qubit, which become one matrix each, and where they act."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fedqml.quantum.circuit import Circuit
 from fedqml.quantum.native.frame import Frame
@@ -107,12 +107,19 @@ def runs(circuit: Circuit) -> Runs:
 
 
 def _merge(parts: Sequence[Turn | Constant]) -> tuple[Turn | Constant, ...]:
-    """Make one constant of neighbouring ones, and of turns by a constant angle."""
+    """Make one constant of neighbouring ones, and of turns by a constant angle.
+
+    Neighbouring turns about one axis become one by the sum of their angles.
+    """
     merged: list[Turn | Constant] = []
     for part in parts:
-        constant = fixed(part)
+        constant, last = fixed(part), merged[-1] if merged else None
         if constant is None:
-            merged.append(part)
+            assert isinstance(part, Turn), "what is not fixed is a turn"
+            if isinstance(last, Turn) and last.axis == part.axis:
+                merged[-1] = replace(part, angle=last.angle + part.angle)
+            else:
+                merged.append(part)
         elif merged and isinstance(merged[-1], Constant):
             merged[-1] = constant.after(merged[-1])
         else:

@@ -7,7 +7,7 @@ value depends on them.
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -129,7 +129,7 @@ def fixed(step: Turn | Constant) -> Constant | None:
     """
     if isinstance(step, Constant):
         return step
-    if step.angle.source is not None:
+    if step.angle.terms:
         return None
     half = step.angle.offset / 2
     x, y, z = (math.sin(half) if step.axis == axis else 0.0 for axis in range(3))
@@ -143,7 +143,7 @@ def _turn(gate: Rotation, op: Op) -> Turn:
     axes = [axis for axis, part in enumerate(parts) if part != 0]
     if len(axes) != 1:
         raise NotImplementedError(op.gate)
-    return Turn(op.wires[0], axes[0], _times(op.angle, parts[axes[0]]))
+    return Turn(op.wires[0], axes[0], op.angle * parts[axes[0]])
 
 
 def _quaternion(gate: str) -> Quaternion:
@@ -152,13 +152,6 @@ def _quaternion(gate: str) -> Quaternion:
     special = definition.unitary / np.sqrt(np.linalg.det(definition.unitary))
     a, b = complex(special[0, 0]), complex(special[1, 0])
     return a.real, -b.imag, b.real, -a.imag
-
-
-def _times(angle: Angle, factor: float) -> Angle:
-    offset = angle.offset * factor
-    if angle.source is None:
-        return replace(angle, offset=offset)
-    return replace(angle, scale=angle.scale * factor, offset=offset)
 
 
 def _given(op: Op) -> Angle:
@@ -200,7 +193,7 @@ def _controlled_turn(axis: int) -> Callable[[Op], Iterator[Step]]:
     """X turns about y and z the other way round: half the angle there, half of it back."""
 
     def controlled(op: Op) -> Iterator[Step]:
-        half = _times(_given(op), 0.5)
+        half = _given(op) * 0.5
         yield Turn(op.wires[1], axis, half)
         yield Flip(*op.wires)
         yield Turn(op.wires[1], axis, -half)

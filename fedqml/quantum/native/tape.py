@@ -30,11 +30,12 @@ class Tape(NamedTuple):
         run_mixed: whether an angle is an input's; (runs,).
         run_parts: its parts are those from entry r up to entry r + 1; (runs + 1,).
         part_axis: 0, 1, 2 for a turn about x, y, z; 3 for a constant; (parts,).
-        part_column: of the input or weight; (parts,).
-        part_input: whether that is an input; (parts,).
-        part_scale: factor from the input or weight to the angle; (parts,).
-        part_offset: summand after the factor, radians; (parts,).
+        part_offset: the angle's constant summand, radians; (parts,).
         part_quaternion: of a constant; (parts, 4).
+        part_terms: its angle's terms are those from entry q up to entry q + 1; (parts + 1,).
+        term_column: which input or weight; (terms,).
+        term_input: whether it is an input; (terms,).
+        term_scale: factor from the input or weight to the angle; (terms,).
         pass_runs: its runs are those from entry p up to entry p + 1; (passes + 1,).
         pass_steps: the addresses of a block, relative to its first; (passes, 2^width).
         pass_blocks: the first address of every block; (passes, blocks).
@@ -50,11 +51,12 @@ class Tape(NamedTuple):
     run_mixed: NDArray[np.bool_]
     run_parts: Integers
     part_axis: Integers
-    part_column: Integers
-    part_input: NDArray[np.bool_]
-    part_scale: Reals
     part_offset: Reals
     part_quaternion: Reals
+    part_terms: Integers
+    term_column: Integers
+    term_input: NDArray[np.bool_]
+    term_scale: Reals
     pass_runs: Integers
     pass_steps: Integers
     pass_blocks: Integers
@@ -69,7 +71,7 @@ def record(circuit: Circuit) -> Tape:
     """Return the tables of a circuit.
 
     Args:
-        circuit: all its angles have the map ``identity``.
+        circuit: all its angles are linear in its inputs and weights.
 
     Returns:
         The tables.
@@ -85,11 +87,11 @@ def record(circuit: Circuit) -> Tape:
     n = circuit.n_qubits
     found = runs(circuit)
     whole = [*found.first, *found.rest]
-    parts = [_row(part) for run in whole for part in run.parts]
-    axis, column, from_input, scale, offset, quaternion = (
-        zip(*parts, strict=True) if parts else (() for _ in range(6))
-    )
-    mixed = [any(_row(part).from_input for part in run.parts) for run in whole]
+    parts = [part for run in whole for part in run.parts]
+    turns = [part if isinstance(part, Turn) else None for part in parts]
+    terms = [() if turn is None else turn.angle.terms for turn in turns]
+    flat = [term for group in terms for term in group]
+    mixed = [any(isinstance(p, Turn) and p.angle.inputs for p in run.parts) for run in whole]
     width = n if n <= WHOLE else BLOCK
     groups = passes(found.rest, n, width)
     blocks = [_pairs(basis, run) for basis, group in groups for run in group]
@@ -97,12 +99,13 @@ def record(circuit: Circuit) -> Tape:
         qubits=n,
         run_mixed=np.array(mixed),
         run_parts=_cuts(len(run.parts) for run in whole),
-        part_axis=_integers(axis),
-        part_column=_integers(column),
-        part_input=np.array(from_input, dtype=bool),
-        part_scale=np.array(scale, dtype=np.float64),
-        part_offset=np.array(offset, dtype=np.float64),
-        part_quaternion=np.array(quaternion, dtype=np.float64).reshape(-1, 4),
+        part_axis=_integers([3 if turn is None else turn.axis for turn in turns]),
+        part_offset=_reals([0.0 if turn is None else turn.angle.offset for turn in turns]),
+        part_quaternion=_reals([_quaternion(part) for part in parts]).reshape(-1, 4),
+        part_terms=_cuts(len(group) for group in terms),
+        term_column=_integers([(term.inputs or term.weights)[0] for term in flat]),
+        term_input=np.array([bool(term.inputs) for term in flat], dtype=bool),
+        term_scale=_reals([term.scale for term in flat]),
         pass_runs=n + _cuts(len(group) for _, group in groups),
         pass_steps=_integers([_span(basis) for basis, _ in groups]).reshape(-1, 2**width),
         pass_blocks=_integers([_blocks(b, n) for b, _ in groups]).reshape(-1, 2 ** (n - width)),
@@ -114,21 +117,8 @@ def record(circuit: Circuit) -> Tape:
     )
 
 
-class _Row(NamedTuple):
-    axis: int
-    column: int
-    from_input: bool
-    scale: float
-    offset: float
-    quaternion: Quaternion
-
-
-def _row(part: Turn | Constant) -> _Row:
-    if isinstance(part, Constant):
-        return _Row(3, 0, False, 0.0, 0.0, part.quaternion)
-    angle = part.angle
-    from_input = angle.source == "input"
-    return _Row(part.axis, angle.index, from_input, angle.scale, angle.offset, (1.0, 0, 0, 0))
+def _quaternion(part: Turn | Constant) -> Quaternion:
+    return part.quaternion if isinstance(part, Constant) else (1.0, 0.0, 0.0, 0.0)
 
 
 def _pairs(basis: list[int], run: Run) -> Integers:
@@ -163,3 +153,7 @@ def _cuts(lengths: Iterable[int]) -> Integers:
 
 def _integers(values: Sequence[Any]) -> Integers:
     return np.array(values, dtype=np.int64)
+
+
+def _reals(values: Sequence[Any]) -> Reals:
+    return np.array(values, dtype=np.float64)

@@ -29,9 +29,12 @@ def multiply(tape, run, x, w, turns, quaternions):
         r = tape.part_quaternion[part, 2]
         s = tape.part_quaternion[part, 3]
         if axis < 3:
-            column = tape.part_column[part]
-            value = x[column] if tape.part_input[part] else w[column]
-            half = 0.5 * (tape.part_scale[part] * value + tape.part_offset[part])
+            angle = tape.part_offset[part]
+            for term in range(tape.part_terms[part], tape.part_terms[part + 1]):
+                column = tape.term_column[term]
+                value = x[column] if tape.term_input[term] else w[column]
+                angle += tape.term_scale[term] * value
+            half = 0.5 * angle
             p = math.cos(half)
             sine = math.sin(half)
             turns[part, 0] = p
@@ -58,11 +61,12 @@ def _unwind(tape, run, slope, turns, into_x, into_w):
     for part in range(tape.run_parts[run + 1] - 1, tape.run_parts[run] - 1, -1):
         axis = tape.part_axis[part]
         if axis < 3:
-            term = tape.part_scale[part] * slope[axis]
-            if tape.part_input[part]:
-                into_x[tape.part_column[part]] += term
-            else:
-                into_w[tape.part_column[part]] += term
+            for term in range(tape.part_terms[part], tape.part_terms[part + 1]):
+                share = tape.term_scale[term] * slope[axis]
+                if tape.term_input[term]:
+                    into_x[tape.term_column[term]] += share
+                else:
+                    into_w[tape.term_column[term]] += share
             # in front of the turn the axes stand turned back by θ
             c, s = turns[part, 0], turns[part, 1]
             cosine, sine = c * c - s * s, 2.0 * c * s

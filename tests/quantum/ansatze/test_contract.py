@@ -29,7 +29,7 @@ def test_it_is_a_circuit_that_reads_weights_and_measures_nothing(name, qubits):
     assert circuit.n_qubits == qubits
     assert circuit.n_weights >= 1
     assert circuit.observables == ()
-    used = {op.angle.index for op in circuit.ops if op.angle and op.angle.source == "weight"}
+    used = {j for op in circuit.ops if op.angle for j in op.angle.weights}
     assert used == set(range(circuit.n_weights)), "a weight that nothing reads"
     assert Circuit.from_dict(json.loads(json.dumps(circuit.to_dict()))) == circuit
 

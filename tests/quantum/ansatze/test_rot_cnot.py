@@ -30,7 +30,7 @@ def test_weights_are_laid_out_block_qubit_angle(entangler):
     layout = torch.arange(depth * qubits * 3).reshape(depth, qubits, 3)
     assert circuit.n_weights == depth * qubits * 3
     turns = [op for op in circuit.ops if op.gate != "cx"]
-    found = {(op.angle.index, op.gate, op.wires) for op in turns}
+    found = {(*op.angle.weights, op.gate, op.wires) for op in turns}
     expected = {
         (int(layout[block, qubit, j]), ("rz", "ry", "rz")[j], (qubit,))
         for block in range(depth)
@@ -38,7 +38,7 @@ def test_weights_are_laid_out_block_qubit_angle(entangler):
         for j in range(3)
     }
     assert found == expected
-    assert [op.angle.index for op in turns] == list(range(circuit.n_weights))
+    assert [list(op.angle.weights) for op in turns] == [[j] for j in range(circuit.n_weights)]
 
 
 @pytest.mark.parametrize("entangler", ["ring", "chain"])

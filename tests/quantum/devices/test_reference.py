@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedqml.quantum import GATES, Angle, Circuit, Op
+from fedqml.quantum.angle import Term
 from fedqml.quantum.devices.reference import simulate
 from fedqml.quantum.gates import Rotation
 
@@ -62,7 +63,11 @@ def test_every_source_and_map_of_one_kind_of_gate():
     """The device computes alike gates together; those that only look alike must not mix."""
     angles = [
         *(Angle.input(0), Angle.input(0, map="arctan"), Angle.input(0, map="arctan_square")),
-        *(Angle.weight(0), Angle("weight", 0, "arctan", 2.0, -0.5), Angle.constant(0.7)),
+        *(
+            Angle.weight(0),
+            Angle((Term(weights=(0,), map="arctan", scale=2.0),), -0.5),
+            Angle.constant(0.7),
+        ),
         *(Angle.input(1), -Angle.input(0)),
     ]
     ops = tuple(Op("ry", (q,), angle) for q, angle in enumerate(angles))
@@ -165,9 +170,9 @@ def test_a_batch_is_its_examples_one_by_one():
         3,
         (
             Op("ry", (0,), Angle.input(0)),
-            Op("crx", (0, 2), Angle("input", 1, "arctan", 1.5, 0.2)),
+            Op("crx", (0, 2), 1.5 * Angle.input(1, map="arctan") + 0.2),
             Op("rz", (2,), Angle.weight(0)),
-            Op("rxx", (1, 2), Angle("input", 0, "arctan_square", -1.0)),
+            Op("rxx", (1, 2), -Angle.input(0, map="arctan_square")),
         ),
     ).measure("Z2", "Y1 X2")
     x, w = numbers(1, 4, 5, 2), numbers(2, 1)

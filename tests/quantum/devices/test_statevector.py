@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch.func import functional_call, grad, jacfwd, jacrev, jvp, vjp, vmap
 
 from fedqml.quantum import GATES, Angle, Circuit, Op, QuantumLayer, ansatze, encodings
+from fedqml.quantum.angle import Term
 from fedqml.quantum.devices.reference import simulate
 from fedqml.quantum.devices.statevector import evaluate
 from fedqml.quantum.gates import Rotation
@@ -75,9 +76,10 @@ def test_clients_mapped_are_clients_alone(circuit, clients, batch, seed):
 def test_every_gate_between_others(name, source):
     """Wires in both orders, between turns that leave no amplitude zero."""
     gate = GATES[name]
-    angle = Angle(source, 0, "arctan", 1.3, 0.2) if isinstance(gate, Rotation) else None
+    term = Term(**{f"{source}s": (0,)}, map="arctan", scale=1.3)
+    angle = Angle((term,), 0.2) if isinstance(gate, Rotation) else None
     turn = [
-        Op(kind, (q,), Angle("weight", 1 + q, scale=0.5 + k))
+        Op(kind, (q,), (0.5 + k) * Angle.weight(1 + q))
         for k, kind in enumerate(("ry", "rz"))
         for q in range(3)
     ]

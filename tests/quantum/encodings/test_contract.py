@@ -29,7 +29,7 @@ def test_it_is_a_circuit_that_reads_inputs_and_measures_nothing(name, qubits):
     assert circuit.n_qubits == qubits
     assert circuit.n_inputs >= 1
     assert circuit.observables == ()
-    used = {op.angle.index for op in circuit.ops if op.angle and op.angle.source == "input"}
+    used = {i for op in circuit.ops if op.angle for i in op.angle.inputs}
     assert used == set(range(circuit.n_inputs)), "an input that nothing reads"
     assert Circuit.from_dict(json.loads(json.dumps(circuit.to_dict()))) == circuit
 

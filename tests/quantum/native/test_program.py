@@ -11,7 +11,7 @@ from fedqml.quantum.native import program
 from fedqml.quantum.native.functions import plain
 from fedqml.quantum.native.program import compile
 
-from ..strategies import arguments, circuits, some
+from ..strategies import arguments, circuits, numbers, some
 
 
 def paper(qubits=4):
@@ -23,9 +23,9 @@ def paper(qubits=4):
 def test_the_compiled_circuit_gives_the_same_values(circuit, seed):
     x, w = arguments(circuit, seed, 3)
     found = compile(circuit)
-    values = plain(found, found.inputs.read(x), found.weights.read(w))
+    values = plain(found, *found.read(x, w))
     torch.testing.assert_close(values, simulate(circuit, x, w), rtol=0, atol=1e-12)
-    assert {op.angle.map for op in found.circuit.ops if op.angle} <= {"identity"}
+    assert {t.map for op in found.circuit.ops if op.angle for t in op.angle.terms} <= {"identity"}
 
 
 def test_every_gate_is_known_to_the_kernels():
@@ -44,12 +44,15 @@ def test_only_maps_of_what_has_influence_are_computed():
         Op("rx", (0,), Angle.input(1, map="arctan_square")),
     )
     found = compile(Circuit(2, ops).measure("Z0"))
-    assert found.inputs.parts == (("arctan", (2,)), ("arctan_square", (1,)))
+    assert found.of_inputs == (("arctan", (2,), ()), ("arctan_square", (1,), ()))
     assert found.circuit.n_qubits == 1
 
 
-def test_all_values_in_order_are_read_as_they_are():
-    assert compile(paper()).inputs.parts == (("arctan", None), ("arctan_square", None))
+def test_all_weights_are_read_as_they_are():
+    """Also those without influence: copying the others would cost more."""
+    w = numbers(1, 24)
+    _, angles = compile(paper()).read(numbers(2, 4), w)
+    assert angles.data_ptr() == w.data_ptr()
 
 
 def test_equal_circuits_share_a_program_which_outlives_neither():

@@ -9,7 +9,7 @@ from ..strategies import some
 
 
 def test_gates_on_a_qubit_become_one_run_until_a_controlled_not_meets_it():
-    w = [Op("ry", (0,), Angle.weight(k)) for k in range(3)]
+    w = [Op(("ry", "rx", "ry")[k], (0,), Angle.weight(k)) for k in range(3)]
     other = Op("rx", (1,), Angle.weight(3))
     between = Op("h", (1,))
     circuit = Circuit(3, (w[0], other, w[1], Op("cx", (1, 2)), between, w[2], Op("cx", (0, 1))))
@@ -57,3 +57,9 @@ def test_a_pass_is_as_long_as_it_can_be():
     found = [Run((), flip, 0) for flip in (1, 2, 3, 4, 4, 5, 1)]
     assert [len(group) for _, group in passes(found, n_qubits=3, width=2)] == [3, 4]
     assert [len(group) for _, group in passes(found, n_qubits=3, width=3)] == [7]
+
+
+def test_neighbouring_turns_about_one_axis_become_one():
+    turns = [Op("ry", (0,), Angle.weight(k)) for k in (0, 1, 0)]
+    (part,) = runs(Circuit(1, tuple(turns)).measure("Z0")).first[0].parts
+    assert part.angle == 2 * Angle.weight(0) + Angle.weight(1)

@@ -35,7 +35,7 @@ def matrix(step, w):
 
 
 @pytest.mark.parametrize("name", GATES)
-@pytest.mark.parametrize("angle", [Angle("weight", 0, scale=-0.7, offset=0.4), Angle.constant(1.2)])
+@pytest.mark.parametrize("angle", [-0.7 * Angle.weight(0) + 0.4, Angle.constant(1.2)])
 def test_every_gate_is_the_product_of_its_steps_up_to_a_phase(name, angle):
     gate, w = GATES[name], numbers(1, 1)
     orders = [(0,), (1,)] if len(gate.symbols) == 1 else [(0, 1), (1, 0)]
