@@ -11,8 +11,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from fedqml.core.dropout import begin_step, replace_dropout, restore_dropout
+from fedqml.core.dropout import replace_dropout, restore_dropout
 from fedqml.core.errors import InputError, require
+from fedqml.core.hashing import fold
+from fedqml.core.keyed import begin_step, number_layers
 from fedqml.core.packing import Packing, packing
 from fedqml.core.random import derive
 from fedqml.data.dataset import FederatedData
@@ -78,7 +80,8 @@ class Task:
             if isinstance(parameter, nn.UninitializedParameter):
                 raise InputError(f"The model's `{name}` has no shape yet; lazy layers need a call.")
         module = module.to(self.dtype)
-        keys = replace_dropout(module)
+        replace_dropout(module)
+        keys = number_layers(module)
         pack = packing(module.named_parameters())
         trainable = [(n, p) for n, p in module.named_parameters() if p.requires_grad]
         first = pack.pack({name: parameter.detach() for name, parameter in trainable})
@@ -115,7 +118,7 @@ class Objective:
         loss: per-example loss.
         data: the data, in the run's dtype.
         metrics: per-example measures.
-        keys: names of the dropout keys.
+        keys: names of the keys of layers that draw.
     """
 
     module: nn.Module
@@ -128,14 +131,12 @@ class Objective:
     keys: tuple[str, ...]
 
     def outputs(
-        self, params: Float[Tensor, " d"], x: Tensor, key: Int[Tensor, ""] | None = None
+        self, params: Float[Tensor, " d"], x: Tensor, key: Int[Tensor, ""], training: bool = False
     ) -> Tensor:
-        """Return the model's outputs; in training mode if a dropout key is given."""
-        self.module.train(key is not None)
+        """Return the model's outputs; whatever its layers draw is a function of the key."""
+        self.module.train(training)
         begin_step(self.module)
-        tensors = self.packing.unpack(params)
-        if key is not None:
-            tensors |= dict.fromkeys(self.keys, key)
+        tensors = self.packing.unpack(params) | dict.fromkeys(self.keys, key)
         return functional_call(self.module, tensors, (x,))
 
     def trained(self, params: Float[Tensor, " d"]) -> nn.Module:
@@ -157,12 +158,17 @@ class Objective:
     ) -> Float[Tensor, ""]:
         """Return the mean loss over the batch's unmasked examples (0 if there is none)."""
         pooled = self.data.data
-        losses = self.loss(self.outputs(params, pooled.x[rows], key), pooled.y[rows])
+        losses = self.loss(self.outputs(params, pooled.x[rows], key, training=True), pooled.y[rows])
         return (losses * mask).sum() / mask.sum().clamp(min=1)
 
     @torch.no_grad()
-    def evaluate(self, params: Float[Tensor, " d"]) -> dict[str, float]:
-        """Return the means of loss and metrics over the server's test data."""
+    def evaluate(self, params: Float[Tensor, " d"], key: Int[Tensor, ""]) -> dict[str, float]:
+        """Return the means of loss and metrics over the server's test data.
+
+        Args:
+            params: the weights.
+            key: 63 random bits, for models that draw in evaluation, too, as a device with shots.
+        """
         x, y = self.data.data.test
         sums: dict[str, float] = {}
         # A model may draw from the global generator: always the same, and the caller's unchanged.
@@ -171,7 +177,8 @@ class Objective:
             for start in range(0, len(y), _EVALUATION_BATCH):
                 part = y[start : start + _EVALUATION_BATCH]
                 # Cloned: a model may work in place on its input.
-                outputs = self.outputs(params, x[start : start + _EVALUATION_BATCH].clone())
+                rows = x[start : start + _EVALUATION_BATCH].clone()
+                outputs = self.outputs(params, rows, fold(key, torch.tensor(start)))
                 for name, function in {"loss": self.loss, **self.metrics}.items():
                     # Summed in double precision: a mean of many float32 losses loses digits.
                     sums[name] = sums.get(name, 0.0) + float(function(outputs, part).double().sum())
@@ -196,7 +203,7 @@ def _try_once(objective: Objective) -> None:
     key = torch.zeros((), dtype=torch.int64)
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad():
-            outputs = objective.outputs(objective.first, pooled.x[rows], key)
+            outputs = objective.outputs(objective.first, pooled.x[rows], key, training=True)
             measured = {
                 name: function(outputs, pooled.y[rows])
                 for name, function in {"loss": objective.loss, **objective.metrics}.items()
@@ -233,11 +240,12 @@ def _check_rows_apart(objective: Objective, x: Tensor) -> None:
     Short batches are filled up with examples that must count for nothing.
     """
     filled = torch.cat([x, x[:1]])
-    for key in (None, torch.zeros((), dtype=torch.int64)):
-        given = [_seeded_outputs(objective, batch, key, seed=0) for batch in (x, filled)]
+    for training in (False, True):
+        given = [_seeded_outputs(objective, batch, training, seed=0) for batch in (x, filled)]
         if torch.allclose(given[0], given[1][: len(x)], rtol=1e-3, atol=1e-4):
             continue
-        if key is None or torch.equal(given[0], _seeded_outputs(objective, x, key, seed=1)):
+        again = _seeded_outputs(objective, x, training, seed=1)
+        if not training or torch.equal(given[0], again):
             raise InputError(
                 "The model's output for an example depends on the others in its batch. Batch "
                 "statistics cannot be trained here; use GroupNorm or LayerNorm."
@@ -245,7 +253,8 @@ def _check_rows_apart(objective: Objective, x: Tensor) -> None:
 
 
 @torch.no_grad()
-def _seeded_outputs(objective: Objective, x: Tensor, key: Tensor | None, seed: int) -> Tensor:
+def _seeded_outputs(objective: Objective, x: Tensor, training: bool, seed: int) -> Tensor:
+    key = torch.zeros((), dtype=torch.int64)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        return objective.outputs(objective.first, x.clone(), key)
+        return objective.outputs(objective.first, x.clone(), key, training)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from fedqml.core.errors import InputError, require, whole
-from fedqml.core.random import stream
+from fedqml.core.random import derive, stream
 from fedqml.core.transform import Strategy, Transform
 from fedqml.core.updates import Context, State, Updates
 from fedqml.data.task import Objective, Task
@@ -149,7 +149,7 @@ def begin(federation: Federation) -> Progress:
     started = time.perf_counter()
     objective = federation.objective
     row = {"round": 0, "clients": [], "refused": [], "train_loss": None}
-    row |= _tested(federation, objective.first)
+    row |= _tested(federation, objective.first, 0)
     row |= _costs(federation, [])
     row["seconds"] = time.perf_counter() - started
     server = federation.server.init(objective.first)
@@ -183,7 +183,7 @@ def advance(federation: Federation, progress: Progress) -> Progress:
         "refused": updates.refused.tolist(),
         "train_loss": _finite(float((share * updates.metrics["train_loss"]).sum())),
     }
-    row |= _tested(federation, params[0])
+    row |= _tested(federation, params[0], number)
     row |= _costs(federation, cohort.tolist())
     row["seconds"] = time.perf_counter() - started
     return Progress(number, params, server, clients, (*progress.rows, row))
@@ -196,8 +196,9 @@ def proceed(federation: Federation, progress: Progress) -> Iterator[Progress]:
         yield progress
 
 
-def _tested(federation: Federation, params: Float[Tensor, " d"]) -> Row:
-    values = federation.objective.evaluate(params)
+def _tested(federation: Federation, params: Float[Tensor, " d"], round: int) -> Row:
+    key = torch.tensor(derive(federation.seed, "evaluation", round) % 2**63)
+    values = federation.objective.evaluate(params, key)
     return {f"test_{name}": _finite(value) for name, value in values.items()}
 
 
@@ -211,12 +212,14 @@ def _costs(federation: Federation, cohort: list[int]) -> Row:
     samples = federation.epochs * sum(len(objective.data.clients[c]) for c in cohort)
     tested = len(objective.data.data.test[1])
     model = len(objective.first) * objective.first.element_size()
+    total = samples * costs.gradient + tested * costs.forward
     return {
         "samples": samples,
         "bytes_down": model * len(cohort),
         "bytes_up": model * len(cohort),
-        "circuit_evaluations": costs.simulated * (samples + tested),
-        "hardware_evaluations": costs.gradient * samples + costs.forward * tested,
+        "circuit_evaluations": total.evaluations,
+        "shots": total.shots,
+        "hardware_evaluations": costs.hardware_gradient * samples + costs.hardware_forward * tested,
     }
 
 

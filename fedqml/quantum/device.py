@@ -1,44 +1,106 @@
 """What evaluates circuits."""
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from fedqml.core.errors import require
+from fedqml.core.hashing import fold
 from fedqml.quantum.circuit import Circuit
 
 
-@runtime_checkable
-class Device(Protocol):
+@dataclass(frozen=True)
+class Cost:
+    """What a device does for one example.
+
+    Args:
+        evaluations: how often it evaluates a circuit, simulated or on hardware.
+        shots: how often it runs one and measures, if it does not compute exact values.
+
+    Example:
+        >>> 3 * (Cost(1, 100) + Cost(1))
+        Cost(evaluations=6, shots=300)
+    """
+
+    evaluations: int
+    shots: int = 0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        """Return the cost of both."""
+        return Cost(self.evaluations + other.evaluations, self.shots + other.shots)
+
+    def __rmul__(self, times: int) -> "Cost":
+        """Return the cost of doing it several times."""
+        return Cost(times * self.evaluations, times * self.shots)
+
+
+def one_evaluation(circuit: Circuit, inputs: bool = True) -> Cost:
+    """Return the cost of a simulation, and of its gradient by backpropagation or adjoint."""
+    return Cost(1)
+
+
+@dataclass(frozen=True)
+class Device:
     """A pure function that returns the expectation values of a circuit's observables.
 
-    It calls ``check_arguments`` first. ``torch.func`` may differentiate it and map it over
-    inputs, weights or both.
+    ``torch.func`` may differentiate it and map it over inputs, weights or both.
+
+    Args:
+        evaluate: ``(circuit, x, w)``, or ``(circuit, x, w, key)`` if it is random, to values. The
+            arguments have been checked, and there is a key for every example.
+        random: whether the values are drawn, so that a key is needed.
+        forward: the cost of an example's values, by circuit.
+        gradient: the cost of an example's values and gradients, by circuit and whether gradients
+            of inputs are wanted, too.
+
+    Example:
+        >>> from fedqml.quantum.devices import statevector
+        >>> statevector().random
+        False
     """
+
+    evaluate: Callable[..., Tensor]
+    random: bool = False
+    forward: Callable[[Circuit], Cost] = one_evaluation
+    gradient: Callable[[Circuit, bool], Cost] = one_evaluation
 
     def __call__(
         self,
         circuit: Circuit,
         x: Float[Tensor, "*batch inputs"],
         w: Float[Tensor, " weights"],
-        /,
+        key: Int[Tensor, "*keys"] | None = None,
     ) -> Float[Tensor, "*batch observables"]:
-        """Return ⟨P⟩ for every example and observable.
+        """Return ⟨P⟩, or an estimate of it, for every example and observable P.
 
         Args:
             circuit: what to evaluate; measures at least one observable.
             x: the inputs, one row an example, no unit; (*batch, inputs).
             w: the weights, the same for every example, radians; (weights,).
+            key: 63 random bits, for all examples together or for each; () or (*batch,). Equal keys
+                give equal values; exact devices need none.
 
         Returns:
             Expectation values between -1 and 1; (*batch, observables).
 
         Raises:
-            InputError: if the circuit, ``x`` and ``w`` do not fit each other.
+            InputError: if the circuit, ``x`` and ``w`` do not fit each other, or the device is
+                random and there is no key.
         """
-        ...
+        check_arguments(circuit, x, w)
+        if not self.random:
+            return self.evaluate(circuit, x, w)
+        require(key is not None, "key", None, "be given, as the device draws random numbers")
+        assert key is not None, "just checked"
+        batch = x.shape[:-1]
+        if key.shape != batch:
+            allowed = f"be () or {tuple(batch)}, the batch of `x`"
+            require(key.ndim == 0, "key.shape", tuple(key.shape), allowed)
+            key = fold(key, torch.arange(batch.numel(), device=key.device)).reshape(batch)
+        return self.evaluate(circuit, x, w, key)
 
 
 def check_arguments(circuit: Circuit, x: Tensor, w: Tensor) -> None:

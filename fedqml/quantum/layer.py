@@ -9,14 +9,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from fedqml.core.errors import require
-from fedqml.quantum import shifts
+from fedqml.core.keyed import Keyed
 from fedqml.quantum.choices import require_choice
 from fedqml.quantum.circuit import Circuit
 from fedqml.quantum.device import Device
-from fedqml.quantum.devices.statevector import evaluate
+from fedqml.quantum.devices.statevector import statevector
 
 
-class QuantumLayer(nn.Module):
+class QuantumLayer(Keyed):
     """A layer whose outputs are expectation values ⟨P⟩ of a circuit.
 
     The circuit is the encoding followed by the ansatz. Both read the same inputs; the ansatz has
@@ -30,7 +30,7 @@ class QuantumLayer(nn.Module):
         measure: Pauli words such as ``"X0 Y2"``, or a number k for ⟨Z⟩ of the first k qubits;
             None for ⟨Z⟩ of every qubit.
         readout: ``"expectation"`` is ⟨P⟩; ``"probability"`` is that of the outcome +1, (1 + ⟨P⟩)/2.
-        device: what evaluates the circuit.
+        device: what evaluates the circuit; None for ``statevector``.
 
     Raises:
         InputError: if the circuits do not fit each other, or ``measure`` or ``readout`` is not
@@ -52,7 +52,7 @@ readout=expectation)
         ansatz: Circuit,
         measure: int | Sequence[str] | None = None,
         readout: Literal["expectation", "probability"] = "expectation",
-        device: Device = evaluate,
+        device: Device | None = None,
     ) -> None:
         super().__init__()
         require_choice("readout", readout, ("expectation", "probability"))
@@ -62,21 +62,16 @@ readout=expectation)
         whole = encoding + ansatz.renumber(weights=encoding.n_weights)
         self.circuit = whole.measure(*_words(measure, whole.n_qubits))
         self.readout = readout
-        self.device = device
+        self.device = statevector() if device is None else device
         self.in_features = self.circuit.n_inputs
         self.out_features = len(self.circuit.observables)
         self.weights = nn.Parameter(torch.empty(self.circuit.n_weights))
         self.reset_parameters()
 
     @property
-    def executions_per_forward(self) -> int:
-        """Circuits that hardware executes for one example."""
-        return shifts.executions_per_forward(self.circuit)
-
-    @property
-    def executions_per_gradient(self) -> int:
-        """Circuits that hardware executes for one example and its parameter-shift gradient."""
-        return shifts.executions_per_gradient(self.circuit)
+    def random(self) -> bool:
+        """Whether the device draws random numbers: all weights and inputs equal, results differ."""
+        return self.device.random
 
     def reset_parameters(self) -> None:
         """Draw the weights uniformly from [0, 2π), as PyTorch's modules do from its generator.
@@ -109,7 +104,8 @@ readout=expectation)
             >>> torch.func.functional_call(layer, {"weights": torch.zeros(3)}, torch.zeros(1))
             tensor([1.])
         """
-        values = self.device(self.circuit, x, self.weights)
+        key = self.next_key() if self.device.random else None
+        values = self.device(self.circuit, x, self.weights, key)
         return values if self.readout == "expectation" else (1 + values) / 2
 
     def extra_repr(self) -> str:

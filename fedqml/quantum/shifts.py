@@ -56,14 +56,15 @@ def executions_per_forward(circuit: Circuit) -> int:
     return measurement_settings(circuit.observables)
 
 
-def executions_per_gradient(circuit: Circuit) -> int:
+def executions_per_gradient(circuit: Circuit, inputs: bool = True) -> int:
     """Return the same for one example with its gradient by the parameter-shift rule.
 
     That is, for each measurement setting, 1 + Σ (number of shifts) over the gates whose angle
-    comes from an input or a weight; the gradient is that with respect to all of them.
+    depends on a weight, or on an input if that gradient is wanted, too.
 
     Args:
         circuit: measures what is wanted.
+        inputs: whether inputs need gradients, as they do behind a layer that is trained.
 
     Returns:
         The number of different circuits; each is executed as often as shots are wanted.
@@ -75,7 +76,7 @@ def executions_per_gradient(circuit: Circuit) -> int:
     """
     shifted = 0
     for op in circuit.ops:
-        gate = op.definition
-        if isinstance(gate, Rotation) and op.angle is not None and op.angle.terms:
+        gate, angle = op.definition, op.angle
+        if isinstance(gate, Rotation) and angle and (angle.weights or (inputs and angle.inputs)):
             shifted += len(shift_rule(gate))
     return executions_per_forward(circuit) * (1 + shifted)

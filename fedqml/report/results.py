@@ -9,6 +9,7 @@ COSTS = (
     "bytes_down",
     "bytes_up",
     "circuit_evaluations",
+    "shots",
     "hardware_evaluations",
     "seconds",
 )

@@ -99,6 +99,8 @@ def costs_table(experiment: Experiment) -> Table:
         ("On hardware", lambda arm: count(_mean(arm, "hardware_evaluations"))),
         ("Time", lambda arm: duration(_mean(arm, "seconds"))),
     ]
+    if any(arm.total("shots").sum() for arm in experiment.arms):
+        columns.insert(-2, ("Shots", lambda arm: count(_mean(arm, "shots"))))
     if any(_refused(arm) for arm in experiment.arms):
         columns.append(("Updates refused", lambda arm: count(_refused(arm))))
     return Table(
@@ -109,9 +111,9 @@ def costs_table(experiment: Experiment) -> Table:
         notes=(
             "A sample is one example in one local epoch. Traffic is that of the models, without "
             "a protocol's overhead; central training sends none, but had its data pooled first.",
-            "“Circuit evaluations” were simulated here, for training and for the test after every "
-            "round. “On hardware” is how many circuits a quantum computer would have to execute "
-            "for the same run: it cannot differentiate a simulation, so for gradients the "
+            "“Circuit evaluations” were made by this run's devices, for training and for the test "
+            "after every round. “On hardware” is how many circuits a quantum computer would "
+            "execute for the same run: it cannot differentiate a simulation, so for gradients the "
             "parameter-shift rule executes shifted copies of the circuit for every angle. Each "
             "of these is then repeated for as many shots as the precision needs.",
             "Time is that of the rounds with their test, on the machine named under “Reproduce”.",

@@ -7,6 +7,8 @@ from fedqml.data.losses import accuracy, cross_entropy
 from fedqml.data.task import Task
 from tests.federations import data, hybrid, task, with_dropout
 
+KEY = torch.tensor(0)
+
 
 class Own(nn.Module):
     """A dense layer behind a function of the input."""
@@ -45,23 +47,23 @@ def test_outputs_are_those_of_the_model_with_these_weights():
     weights = torch.randn(len(objective.first), dtype=torch.float64)
     model.load_state_dict(objective.packing.unpack(weights))
     x = objective.data.data.x
-    torch.testing.assert_close(objective.outputs(weights, x), model(x))
+    torch.testing.assert_close(objective.outputs(weights, x, KEY), model(x))
 
 
 def test_evaluation_is_the_mean_over_all_test_examples_without_dropout():
     objective = task(with_dropout, rows=1000).objective(0)
     x, y = objective.data.data.test
-    outputs = objective.outputs(objective.first, x)
-    measured = objective.evaluate(objective.first)
+    outputs = objective.outputs(objective.first, x, KEY)
+    measured = objective.evaluate(objective.first, KEY)
     assert measured["loss"] == pytest.approx(nn.functional.cross_entropy(outputs, y).item())
     assert measured["accuracy"] == (outputs.argmax(1) == y).double().mean()
 
 
 def test_evaluation_in_parts_counts_every_example_once(monkeypatch):
     objective = task(hybrid).objective(0)
-    whole = objective.evaluate(objective.first)
+    whole = objective.evaluate(objective.first, KEY)
     monkeypatch.setattr("fedqml.data.task._EVALUATION_BATCH", 7)
-    assert objective.evaluate(objective.first) == pytest.approx(whole, rel=1e-14)
+    assert objective.evaluate(objective.first, KEY) == pytest.approx(whole, rel=1e-14)
 
 
 def test_the_batch_loss_is_the_mean_over_unmasked_examples():
@@ -127,8 +129,8 @@ def test_a_model_that_works_in_place_leaves_the_data_alone():
 
     objective = task(in_place).objective(0)
     x = objective.data.data.test[0].clone()
-    first = objective.evaluate(objective.first)
-    assert objective.evaluate(objective.first) == first
+    first = objective.evaluate(objective.first, KEY)
+    assert objective.evaluate(objective.first, KEY) == first
     assert torch.equal(objective.data.data.test[0], x)
 
 
@@ -147,7 +149,7 @@ def test_a_trained_copy_is_the_model_with_pytorch_s_own_dropout():
     model = objective.trained(weights)
     assert type(model[2]) is nn.Dropout
     x = objective.data.data.x
-    torch.testing.assert_close(model(x), objective.outputs(weights, x))
+    torch.testing.assert_close(model(x), objective.outputs(weights, x, KEY))
     model.train()(x).sum().backward()
     assert torch.equal(objective.trained(weights)(x), model.eval()(x))
 

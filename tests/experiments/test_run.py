@@ -75,6 +75,7 @@ def test_costs_are_counted(whole):
     assert row["bytes_up"] == row["bytes_down"] == 2 * 68 * 4
     tests = 114
     assert row["circuit_evaluations"] == samples + tests
+    assert row["shots"] == 0
     # 4 angles of the encoding and 6 of the ansatz, two shifted executions each, and the value.
     assert row["hardware_evaluations"] == samples * (1 + 2 * 10) + tests
 

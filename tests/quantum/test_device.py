@@ -2,7 +2,9 @@ import pytest
 import torch
 
 from fedqml.core.errors import InputError
-from fedqml.quantum import ansatze, encodings
+from fedqml.core.hashing import uniform
+from fedqml.core.keyed import begin_step, number_layers
+from fedqml.quantum import Device, QuantumLayer, ansatze, encodings
 from fedqml.quantum.device import check_arguments
 
 PAPER = (encodings.arctan(4) + ansatze.rot_cnot(4, depth=2)).measure("Z0")
@@ -29,3 +31,42 @@ def test_refuses(x, w, message):
 def test_accepts_any_batch():
     for batch in ((), (0,), (2, 3)):
         check_arguments(PAPER, torch.zeros(*batch, 4), torch.zeros(24))
+
+
+def noise(circuit, x, w, key):
+    return uniform(key, len(circuit.observables)).to(w.dtype)
+
+
+def test_a_random_device_draws_from_the_key_alone_and_for_every_example():
+    device = Device(noise, random=True)
+    x, w = torch.zeros(3, 4), torch.zeros(24)
+    found = device(PAPER, x, w, torch.tensor(5))
+    assert torch.equal(found, device(PAPER, x, w, torch.tensor(5)))
+    assert len(torch.cat([found, device(PAPER, x, w, torch.tensor(6))]).unique()) == 6
+    # an example draws the same in a longer batch, and can be given a key of its own
+    assert torch.equal(device(PAPER, x[:2], w, torch.tensor(5)), found[:2])
+    keys = torch.tensor([7, 8, 7])
+    own = device(PAPER, x, w, keys)
+    assert torch.equal(own[0], own[2])
+    assert not torch.equal(own[0], own[1])
+
+
+def test_a_random_device_needs_a_fitting_key():
+    device = Device(noise, random=True)
+    with pytest.raises(InputError, match="Argument `key` must be given, as the device draws"):
+        device(PAPER, torch.zeros(4), torch.zeros(24))
+    with pytest.raises(InputError, match=r"Argument `key\.shape` must be"):
+        device(PAPER, torch.zeros(3, 4), torch.zeros(24), torch.zeros(2, dtype=torch.int64))
+
+
+def test_a_random_layer_draws_anew_in_every_call_and_step():
+    layer = QuantumLayer(encodings.arctan(4), ansatze.rot_cnot(4), 1, device=Device(noise, True))
+    x = torch.zeros(2, 4)
+    assert number_layers(layer) == ["key"]
+    first, second = layer(x), layer(x)
+    begin_step(layer)
+    assert torch.equal(layer(x), first)
+    other = torch.func.functional_call(layer, {"key": torch.tensor(1)}, x)
+    assert len(torch.cat([first, second, other]).unique()) == 6
+    assert number_layers(QuantumLayer(encodings.arctan(4), ansatze.rot_cnot(4))) == []
+    assert "key" not in layer.state_dict()

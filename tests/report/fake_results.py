@@ -31,6 +31,7 @@ def write_run(
     finished: bool = True,
     extra: dict[str, list[float]] | None = None,
     refused: int = 0,
+    shots: int = 0,
     samples: int = 115,
     circuit: str | None = CIRCUIT_SVG,
     started: str = "2026-11-22T12:00:00+00:00",
@@ -104,6 +105,7 @@ def write_run(
                 "bytes_down": 2960 * trained,
                 "bytes_up": 2960 * trained,
                 "circuit_evaluations": 229 * trained,
+                "shots": shots * trained,
                 "hardware_evaluations": 7800 * trained,
                 "seconds": 0.25,
             }

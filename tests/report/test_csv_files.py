@@ -51,7 +51,7 @@ def test_a_run_a_row(tmp_path: Path) -> None:
 def test_a_value_a_row(tmp_path: Path) -> None:
     write_run(tmp_path, accuracy=[0.5, None])
     found = rows(history_csv([experiment(tmp_path)]))
-    assert len(found) == 2 * (3 + 6 + 2)  # metrics, costs, clients and refusals, two rounds
+    assert len(found) == 2 * (3 + 7 + 2)  # metrics, costs, clients and refusals, two rounds
     values = {(row["round"], row["quantity"]): row["value"] for row in found}
     assert values["0", "test_accuracy"] == "0.5"
     assert values["1", "test_accuracy"] == ""

@@ -114,6 +114,13 @@ def test_costs(tmp_path: Path) -> None:
     assert (central["Clients a round"], central["Server to clients"]) == ("–", "–")
 
 
+def test_shots_are_a_column_only_if_there_were_some(tmp_path: Path) -> None:
+    for name, shots in (("exact", 0), ("sampled", 700)):
+        write_run(tmp_path / name, accuracy=[0.5] * 11, shots=shots)
+    assert "Shots" not in costs_table(experiment(tmp_path / "exact")).head
+    assert cells(costs_table(experiment(tmp_path / "sampled")))[0]["Shots"] == "7,000"
+
+
 def test_no_column_for_refusals_that_there_were_not(tmp_path: Path) -> None:
     write_run(tmp_path)
     assert "Updates refused" not in costs_table(experiment(tmp_path)).head

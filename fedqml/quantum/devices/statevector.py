@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from fedqml.quantum.circuit import Circuit
-from fedqml.quantum.device import Device, check_arguments
+from fedqml.quantum.device import Device
 from fedqml.quantum.native import call
 from fedqml.quantum.native.functions import Expectations, is_forward, plain
 from fedqml.quantum.native.program import compile
@@ -37,7 +37,7 @@ def statevector() -> Device:
         Jones and Gacon, Efficient calculation of gradients in classical simulations of
         variational quantum algorithms, arXiv:2009.02823, algorithm 1 (adjoint method).
     """
-    return evaluate
+    return Device(evaluate)
 
 
 def evaluate(
@@ -53,9 +53,6 @@ def evaluate(
     Returns:
         Expectation values between -1 and 1; (*batch, observables).
 
-    Raises:
-        InputError: if the circuit, ``x`` and ``w`` do not fit each other.
-
     Example:
         >>> import torch
         >>> from fedqml.quantum.operation import Op
@@ -63,7 +60,6 @@ def evaluate(
         >>> evaluate(bell, torch.zeros(0), torch.zeros(0)).round(decimals=4)
         tensor([1., 1.])
     """
-    check_arguments(circuit, x, w)
     program = compile(circuit)
     columns, angles = program.read(x, w)
     on_cpu = x.device.type == w.device.type == "cpu"
