@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fedqml.quantum import devices as devices
     from fedqml.quantum import encodings as encodings
     from fedqml.quantum.circuit import Circuit as Circuit
+    from fedqml.quantum.equipment import on as on
     from fedqml.quantum.layer import QuantumLayer as QuantumLayer
 
 _HOMES = {
@@ -46,6 +47,7 @@ _HOMES = {
     "fedqml.federated.aggregators.mean": ("mean",),
     "fedqml.federated.transforms.clip": ("clip",),
     "fedqml.quantum.circuit": ("Circuit",),
+    "fedqml.quantum.equipment": ("on",),
     "fedqml.quantum.layer": ("QuantumLayer",),
     "dataclasses": ("replace",),
 }

@@ -69,8 +69,17 @@ def _plugins(packages: tuple[str, ...]) -> None:
     from fedqml.core.resolve import catalogue
 
     for name, factory in catalogue(packages).items():
+        parameters = inspect.signature(factory).parameters.values()
         first = (inspect.getdoc(factory) or "").partition("\n")[0]
-        print(f"{name}{inspect.signature(factory)}\n    {first}")
+        print(f"{name}({', '.join(map(_parameter, parameters))})\n    {first}")
+
+
+def _parameter(parameter: Any) -> str:
+    """Write a parameter with its default, as a file would have it."""
+    if parameter.default is parameter.empty:
+        return str(parameter.name)
+    default = parameter.default
+    return f"{parameter.name}={getattr(default, '__name__', None) or repr(default)}"
 
 
 def _runs(folder: Path) -> None:

@@ -42,10 +42,9 @@ def number_layers(module: nn.Module) -> list[str]:
         The names of their keys, for ``functional_call``.
     """
     found = [(n, child) for n, child in module.named_modules() if isinstance(child, Keyed)]
-    found = [(name, child) for name, child in found if child.random]
     for number, (_, child) in enumerate(found):
-        child.layer = number
-    return [f"{name}.key" if name else "key" for name, _ in found]
+        child.layer = number  # whether others draw or not
+    return [f"{name}.key" if name else "key" for name, child in found if child.random]
 
 
 def begin_step(module: nn.Module) -> None:

@@ -5,6 +5,7 @@ The file system is the registry: ``use = "krum"`` means the function ``krum`` in
 user's own. The function's signature is the schema of its settings.
 """
 
+import functools
 import importlib
 import inspect
 import math
@@ -14,11 +15,28 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from fedqml.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """Says that a table with ``use`` in a file makes a parameter's value: Annotated[T, Plugin(…)].
+
+    Without ``use`` the table means the parameter's default.
+
+    Attributes:
+        package: where the factories live.
+        supplied: parameters that are no settings. If there are some, the value is not what the
+            factory returns but a function of these that returns it.
+    """
+
+    package: str
+    supplied: tuple[str, ...] = ()
 
 
 def catalogue(packages: Iterable[str]) -> dict[str, Callable[..., Any]]:
@@ -106,11 +124,15 @@ def settings(
             raise InputError(
                 f"{where}.{key}: unknown key.{nearest(key, parameters)} Allowed: {allowed}."
             )
-    whole = {}
+    whole: dict[str, Any] = {}
     for name, parameter in parameters.items():
         if name in given:
             annotation = hints.get(name, Any)
             value = given[name]
+            plugin = _plugin(annotation)
+            if plugin and isinstance(value, dict):
+                whole[name] = _nested(plugin, parameter.default, value, f"{where}.{name}")
+                continue
             if not (_plain(value) and _conforms(value, annotation)):
                 raise InputError(
                     f"{where}.{name} must be {_describe(annotation)}, but it is {value!r}."
@@ -121,6 +143,10 @@ def settings(
             raise InputError(f"{where}.{name} is missing; it must be {needed}.")
         else:
             default = parameter.default
+            plugin = _plugin(hints.get(name, Any))
+            if plugin and callable(default):
+                whole[name] = _nested(plugin, default, {}, f"{where}.{name}")
+                continue
             whole[name] = str(default) if isinstance(default, Path) else default
             if not _plain(whole[name]):
                 raise InputError(
@@ -144,13 +170,63 @@ def call(
     Raises:
         InputError: whatever the factory refuses, with ``where`` before it.
     """
-    hints = _hints(factory)
-    arguments = {
-        name: (base or Path()) / value if hints.get(name) is Path else value
-        for name, value in values.items()
-    }
+    arguments = _arguments(factory, values, where, base)
     with placed(where):
         return factory(**arguments)
+
+
+def _arguments(
+    factory: Callable[..., Any], values: Mapping[str, Any], where: str, base: Path | None
+) -> dict[str, Any]:
+    hints = _hints(factory)
+    arguments = {}
+    for name, value in values.items():
+        annotation = hints.get(name, Any)
+        plugin = _plugin(annotation)
+        if plugin and isinstance(value, dict):
+            arguments[name] = _construct(plugin, value, f"{where}.{name}", base)
+        else:
+            arguments[name] = (base or Path()) / value if annotation is Path else value
+    return arguments
+
+
+def _nested(
+    plugin: Plugin, default: object, table: Mapping[str, Any], where: str
+) -> dict[str, Any]:
+    """Return the checked settings of a table that makes a parameter's value."""
+    if "use" in table:
+        use = table["use"]
+        factory = find(use, [plugin.package], where)
+    elif callable(default):
+        factory, use = default, _name(default, plugin.package)
+    else:
+        raise InputError(f"{where}.use is missing.")
+    given = {key: value for key, value in table.items() if key != "use"}
+    return {"use": use, **settings(factory, given, where, plugin.supplied)}
+
+
+def _name(factory: Callable[..., Any], package: str) -> str:
+    """Return what a file would write to name a factory."""
+    name = factory.__name__
+    if catalogue([package]).get(name) is factory:
+        return name
+    return f"{factory.__module__}:{name}"
+
+
+def _construct(plugin: Plugin, table: Mapping[str, Any], where: str, base: Path | None) -> Any:
+    factory = find(table["use"], [plugin.package], where)
+    values = {key: value for key, value in table.items() if key != "use"}
+    if not plugin.supplied:
+        return call(factory, values, where, base)
+    return functools.partial(factory, **_arguments(factory, values, where, base))
+
+
+def _plugin(annotation: Any) -> Plugin | None:
+    """Return the mark of a parameter, also of an optional one."""
+    for mark in getattr(annotation, "__metadata__", ()):
+        if isinstance(mark, Plugin):
+            return mark
+    return next(filter(None, map(_plugin, typing.get_args(annotation))), None)
 
 
 @contextmanager
@@ -172,7 +248,7 @@ def placed(where: str) -> Iterator[None]:
 
 def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
     try:
-        return typing.get_type_hints(factory)
+        return typing.get_type_hints(factory, include_extras=True)
     except (NameError, TypeError, AttributeError):
         # A user's annotations may name what exists only for type checkers.
         return {}
@@ -227,6 +303,8 @@ def _conforms(value: Any, annotation: Any) -> bool:
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if annotation is Any:
         return True
+    if origin is typing.Annotated:
+        return _conforms(value, arguments[0])
     if origin is typing.Literal:
         return value in arguments
     if origin in (typing.Union, types.UnionType):
@@ -260,6 +338,8 @@ def _normal(value: Any, annotation: Any) -> Any:
 
 def _describe(annotation: Any) -> str:
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if _plugin(annotation):
+        return 'a table like { use = "..." }'
     if origin is typing.Literal:
         return "one of " + ", ".join(repr(a) for a in arguments)
     if origin in (typing.Union, types.UnionType):

@@ -36,6 +36,8 @@ class Task:
         data: the clients' training data and the server's test data.
         metrics: further per-example measures on the test data.
         dtype: of weights and data, ``torch.float32`` or ``torch.float64``.
+        fleet: for clients whose hardware differs from the others', what changes the model for
+            theirs, such as ``fedqml.on(device)``. The weights must stay the same tensors.
     """
 
     model: Callable[[], nn.Module]
@@ -43,6 +45,7 @@ class Task:
     data: FederatedData
     metrics: Mapping[str, PerExample] = field(default_factory=lambda: {"accuracy": accuracy})
     dtype: torch.dtype = torch.float32
+    fleet: Mapping[int, Callable[[nn.Module], nn.Module]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         module = isinstance(self.model, nn.Module)
@@ -55,6 +58,10 @@ class Task:
         require("loss" not in self.metrics, "metrics", names, "not name one `loss`")
         split = isinstance(self.data, FederatedData)
         require(split, "data", type(self.data).__name__, "be split: Data(...).split(partition)")
+        clients = range(len(self.data.clients))
+        for client, change in self.fleet.items():
+            require(client in clients, "fleet", client, f"name clients from 0 to {clients[-1]}")
+            require(callable(change), "fleet", change, "be a function of a model for each client")
         known = self.dtype in (torch.float32, torch.float64)
         require(known, "dtype", self.dtype, "be torch.float32 or torch.float64")
 
@@ -81,7 +88,6 @@ class Task:
                 raise InputError(f"The model's `{name}` has no shape yet; lazy layers need a call.")
         module = module.to(self.dtype)
         replace_dropout(module)
-        keys = number_layers(module)
         pack = packing(module.named_parameters())
         trainable = [(n, p) for n, p in module.named_parameters() if p.requires_grad]
         first = pack.pack({name: parameter.detach() for name, parameter in trainable})
@@ -92,18 +98,25 @@ class Task:
             # The module lends its structure only. A layer that evaluates its own weights instead
             # of those it is called with gives NaN now, and is found.
             parameter.data = torch.full((), math.nan, dtype=self.dtype).expand(parameter.shape)
-        objective = Objective(
-            module,
-            pack,
-            first,
-            frozen,
-            self.loss,
-            self.data.to(self.dtype),
-            self.metrics,
-            tuple(keys),
-        )
-        _try_once(objective)
-        return objective
+        data = self.data.to(self.dtype)
+
+        def made(module: nn.Module, equipped: Mapping[int, Objective]) -> Objective:
+            keys = tuple(number_layers(module))
+            whole = Objective(
+                module, pack, first, frozen, self.loss, data, self.metrics, keys, equipped
+            )
+            _try_once(whole)
+            return whole
+
+        equipped: dict[int, Objective] = {}
+        known: list[tuple[Callable[[nn.Module], nn.Module], Objective]] = []
+        for client, change in self.fleet.items():
+            found = next((own for other, own in known if other == change), None)
+            if found is None:
+                found = made(_changed(module, change, pack), {})
+                known.append((change, found))
+            equipped[client] = found
+        return made(module, equipped)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +132,7 @@ class Objective:
         data: the data, in the run's dtype.
         metrics: per-example measures.
         keys: names of the keys of layers that draw.
+        equipped: the objectives of clients whose hardware is not that of ``module``.
     """
 
     module: nn.Module
@@ -129,6 +143,11 @@ class Objective:
     data: FederatedData
     metrics: Mapping[str, PerExample]
     keys: tuple[str, ...]
+    equipped: Mapping[int, "Objective"]
+
+    def of(self, client: int) -> "Objective":
+        """Return the objective as a client trains it; the same object for equal hardware."""
+        return self.equipped.get(client, self)
 
     def outputs(
         self, params: Float[Tensor, " d"], x: Tensor, key: Int[Tensor, ""], training: bool = False
@@ -183,6 +202,18 @@ class Objective:
                     # Summed in double precision: a mean of many float32 losses loses digits.
                     sums[name] = sums.get(name, 0.0) + float(function(outputs, part).double().sum())
         return {name: total / len(y) for name, total in sums.items()}
+
+
+def _changed(
+    module: nn.Module, change: Callable[[nn.Module], nn.Module], pack: Packing
+) -> nn.Module:
+    other = change(module)
+    if not isinstance(other, nn.Module) or packing(other.named_parameters()) != pack:
+        raise InputError(
+            "What changes the model for a client's hardware must leave its trainable tensors as "
+            f"they are, but {change!r} does not."
+        )
+    return other
 
 
 @contextmanager

@@ -18,12 +18,15 @@ from fedqml.data.task import Task
 from fedqml.experiments.config import PLUGINS, SUPPLIED, Experiment
 from fedqml.experiments.rounds import Federation, federation
 from fedqml.federated.training import Local
+from fedqml.quantum.device import Device
+from fedqml.quantum.equipment import On, on
 
 Build = Callable[[Experiment], Federation]
 
 _RETURNS: dict[str, type] = {
     "data": Data,
     "model": nn.Module,
+    "device": Device,
     "local": Local,
     "strategy.client": Transform,
     "strategy.server": Transform,
@@ -54,6 +57,7 @@ def builder() -> Build:
             cross_entropy,
             shares,
             dtype=getattr(torch, experiment.run.dtype),
+            fleet=_fleet(experiment, len(shares.clients)),
         )
         return federation(
             task,
@@ -101,7 +105,27 @@ def _model(experiment: Experiment, data: Data) -> Callable[[], nn.Module]:
     table = experiment.config["model"]
     shape = tuple(data.x.shape[1:])
     from_data = _supplied("model", table, shape=shape, classes=len(data.classes))
-    return lambda: _make(experiment, "model", table, **from_data)
+    device = experiment.config.get("device")
+
+    def model() -> nn.Module:
+        made = _make(experiment, "model", table, **from_data)
+        if device is None:
+            return made
+        with placed("device"):
+            return on(_make(experiment, "device", device))(made)
+
+    return model
+
+
+def _fleet(experiment: Experiment, clients: int) -> dict[int, On]:
+    fleet: dict[int, On] = {}
+    for entry in experiment.config.get("fleet", ()):
+        beyond = [client for client in entry["clients"] if client >= clients]
+        if beyond:
+            raise InputError(f"fleet.clients names {beyond}, but clients are 0 to {clients - 1}.")
+        equipment = on(_make(experiment, "device", entry["device"]))
+        fleet |= dict.fromkeys(entry["clients"], equipment)
+    return fleet
 
 
 def _supplied(section: str, table: dict[str, Any], **values: Any) -> dict[str, Any]:
@@ -112,19 +136,15 @@ def _supplied(section: str, table: dict[str, Any], **values: Any) -> dict[str, A
 
 def _own_code(experiment: Experiment) -> str:
     """Return a hash of what the user's own functions do; of fedqml's, the id has the names."""
-    own = [
-        find(table["use"], (), section)
-        for section, table in _tables(experiment.config)
-        if ":" in table["use"]
-    ]
-    return behaviour(*own)
+    return behaviour(*(find(use, (), "use") for use in _uses(experiment.config) if ":" in use))
 
 
-def _tables(config: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Return every table of a configuration that names a function, with its section."""
-    for section, value in config.items():
-        if "use" in value:
-            yield section, value
-    for side, entries in config["strategy"].items():
-        for entry in entries:
-            yield f"strategy.{side}", entry
+def _uses(config: Any) -> Iterator[str]:
+    """Return every function that a configuration names, however deep."""
+    if isinstance(config, dict):
+        if isinstance(config.get("use"), str):
+            yield config["use"]
+        config = list(config.values())
+    if isinstance(config, list):
+        for value in config:
+            yield from _uses(value)

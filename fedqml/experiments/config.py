@@ -4,6 +4,7 @@ import copy
 import hashlib
 import itertools
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +21,7 @@ PLUGINS = {
     "model": ("fedqml.models",),
     "local": ("fedqml.federated.local",),
     "engine": ("fedqml.engines",),
+    "device": ("fedqml.quantum.devices",),
     "strategy.client": ("fedqml.federated.transforms",),
     "strategy.server": ("fedqml.federated.aggregators", "fedqml.federated.transforms"),
 }
@@ -33,7 +35,10 @@ _DEFAULTS: dict[str, Any] = {
     "strategy": {"client": [], "server": [{"use": "mean"}]},
     "engine": {"use": "vectorised"},
 }
-_KEYS = ("name", "title", "data", "partition", "model", "local", "strategy", "engine", "run")
+_KEYS = (
+    *("name", "title", "data", "partition", "model", "device", "fleet"),
+    *("local", "strategy", "engine", "run"),
+)
 
 
 @dataclass(frozen=True)
@@ -211,6 +216,11 @@ def _runs(table: Mapping[str, Any], arm: str, name: str, base: Path) -> Iterator
     config: dict[str, Any] = {}
     for section in ("data", "partition", "model", "local", "engine"):
         config[section] = _resolve(section, _table(table, section, needed=True))
+    # Where nothing is said the model's own devices stay.
+    if "device" in table:
+        config["device"] = _resolve("device", _table(table, "device"))
+    if table.get("fleet"):
+        config["fleet"] = _fleet(table["fleet"])
     config["strategy"] = _strategy(_table(table, "strategy"))
     given = {"seeds": [0], **_table(table, "run", needed=True)}
     checked = settings(RunSettings, given, "run")
@@ -238,12 +248,45 @@ def _strategy(table: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _resolve(section: str, table: Mapping[str, Any]) -> dict[str, Any]:
+def _fleet(entries: Any) -> list[dict[str, Any]]:
+    """Return which clients have which device, the clients as numbers."""
+    form = 'a list of tables like { clients = "0-9", device = { use = "density" } }'
+    if not isinstance(entries, list):
+        raise InputError(f"fleet must be {form}, but it is {entries!r}.")
+    fleet = []
+    for entry in entries:
+        if not isinstance(entry, dict) or set(entry) != {"clients", "device"}:
+            raise InputError(f"fleet must be {form}, but it has the entry {entry!r}.")
+        clients = list(_clients(entry["clients"]))
+        table = _table(entry, "device")
+        fleet.append({"clients": clients, "device": _resolve("device", table, "fleet.device")})
+    named: list[int] = [client for entry in fleet for client in entry["clients"]]
+    twice = sorted({client for client in named if named.count(client) > 1})
+    if twice:
+        raise InputError(f"fleet.clients names these clients twice: {twice}.")
+    return fleet
+
+
+def _clients(ranges: Any) -> Iterator[int]:
+    """Read clients such as ``"0-9, 15"``, or a list of numbers."""
+    parts = ranges.split(",") if isinstance(ranges, str) else ranges
+    if not isinstance(parts, list) or not parts:
+        raise InputError(f'fleet.clients must be such as "0-9, 15", but it is {ranges!r}.')
+    for part in parts:
+        found = re.fullmatch(r"(\d+)(?:\s*-\s*(\d+))?", str(part).strip())
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        if first > last:
+            raise InputError(f'fleet.clients must be such as "0-9, 15", but it has {part!r}.')
+        yield from range(first, last + 1)
+
+
+def _resolve(section: str, table: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    where = where or section
     if "use" not in table:
-        raise InputError(f"{section}.use is missing.")
-    factory = find(table["use"], PLUGINS[section], section)
+        raise InputError(f"{where}.use is missing.")
+    factory = find(table["use"], PLUGINS[section], where)
     given = {key: value for key, value in table.items() if key != "use"}
-    checked = settings(factory, given, section, SUPPLIED.get(section, ()))
+    checked = settings(factory, given, where, SUPPLIED.get(section, ()))
     return {"use": table["use"], **checked}
 
 

@@ -99,7 +99,9 @@ def run(
         require(callable(function), argument, function, "be a function")
     checkpoint_every = whole("checkpoint_every", checkpoint_every, least=1)
     with threads(1):
-        code = behaviour(task.model, task.loss, task.metrics, local, strategy, engine)
+        code = behaviour(
+            task.model, task.loss, task.metrics, dict(task.fleet), local, strategy, engine
+        )
         ready = federation(task, local, strategy, engine, rounds, clients_per_round, seed, code)
         if results is None:
             progress = begin(ready)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from fedqml.core.transform import Strategy, Transform
 from fedqml.core.updates import Context, State, Updates
 from fedqml.data.task import Objective, Task
 from fedqml.engines.cohort import Engine, Train
+from fedqml.engines.fleet import by_hardware
 from fedqml.experiments.costs import CircuitCosts, circuit_costs
 from fedqml.federated.sampling import sample
 from fedqml.federated.training import Local
@@ -35,7 +36,7 @@ class Federation:
         train: trains a cohort.
         server: the server's side of the strategy.
         epochs: local epochs a round, for the costs.
-        costs: circuit executions for one example.
+        costs: circuit executions for one example, on each kind of hardware.
         rounds: how many rounds to train.
         clients_per_round: the cohort's size.
         seed: the run's seed.
@@ -46,7 +47,7 @@ class Federation:
     train: Train
     server: Transform
     epochs: int
-    costs: CircuitCosts
+    costs: Mapping[Objective, CircuitCosts]
     rounds: int
     clients_per_round: int
     seed: int
@@ -129,14 +130,14 @@ def federation(
         f"be at most the number of clients, {clients}",
     )
     objective = task.objective(seed)
-    train = engine(objective, local, strategy.client)
+    train = by_hardware(engine)(objective, local, strategy.client)
     _try_strategy(strategy, objective.first, clients_per_round)
     return Federation(
         objective,
         train,
         strategy.server,
         local.epochs,
-        circuit_costs(objective),
+        {kind: circuit_costs(kind) for kind in (objective, *objective.equipped.values())},
         rounds,
         clients_per_round,
         seed,
@@ -208,18 +209,24 @@ def _finite(value: float) -> float | None:
 
 
 def _costs(federation: Federation, cohort: list[int]) -> Row:
-    objective, costs = federation.objective, federation.costs
-    samples = federation.epochs * sum(len(objective.data.clients[c]) for c in cohort)
-    tested = len(objective.data.data.test[1])
+    objective = federation.objective
     model = len(objective.first) * objective.first.element_size()
-    total = samples * costs.gradient + tested * costs.forward
+    server, tested = federation.costs[objective], len(objective.data.data.test[1])
+    total, hardware = tested * server.forward, tested * server.hardware_forward
+    samples = 0
+    for client in cohort:
+        costs = federation.costs[objective.of(client)]
+        trained = federation.epochs * len(objective.data.clients[client])
+        total += trained * costs.gradient
+        hardware += trained * costs.hardware_gradient
+        samples += trained
     return {
         "samples": samples,
         "bytes_down": model * len(cohort),
         "bytes_up": model * len(cohort),
         "circuit_evaluations": total.evaluations,
         "shots": total.shots,
-        "hardware_evaluations": costs.hardware_gradient * samples + costs.hardware_forward * tested,
+        "hardware_evaluations": hardware,
     }
 
 

@@ -246,6 +246,6 @@ def _summary(federation: Federation, progress: Progress, signature: str) -> dict
         },
         "parameters": {
             "total": federation.objective.packing.size,
-            "quantum": federation.costs.weights,
+            "quantum": federation.costs[federation.objective].weights,
         },
     }

@@ -9,22 +9,24 @@ from fedqml.core.errors import require
 from fedqml.quantum.ansatze.rot_cnot import rot_cnot
 from fedqml.quantum.encodings.arctan import arctan
 from fedqml.quantum.layer import QuantumLayer
+from fedqml.quantum.plugins import Ansatz, Encoding
 
 
 def dense_vqc(
     shape: tuple[int, ...],
     classes: int,
     qubits: int = 4,
-    depth: int = 2,
-    hadamard: bool = True,
-    entangler: Literal["ring", "chain"] = "ring",
+    encoding: Encoding = arctan,
+    ansatz: Ansatz = rot_cnot,
     readout: Literal["expectation", "probability"] = "expectation",
     dropout: float = 0.0,
     head: bool = False,
 ) -> nn.Module:
-    """Return ``Linear(features, qubits)``, the paper's circuit, and its readout as the logits.
+    """Return a dense layer, a circuit, and its readout as the logits.
 
-    Each example is flattened. Without a head the logits are the readouts of the first
+    Each example is flattened; the dense layer has as many outputs as the encoding has inputs. With
+    the encoding and ansatz left out it is the paper's circuit behind ``Linear(features, qubits)``.
+    Without a head the logits are the readouts of the first
     ``classes`` qubits, as in the paper; with one, all qubits are measured and a dense layer
     makes the logits, which also serves more classes than qubits.
 
@@ -32,9 +34,8 @@ def dense_vqc(
         shape: of one example.
         classes: how many classes there are.
         qubits: width of the circuit.
-        depth: layers of CNOTs and rotations.
-        hadamard: whether the encoding begins with a Hadamard gate on each qubit.
-        entangler: whether the CNOTs close a ring or form a chain.
+        encoding: how the circuit reads its inputs, a function of ``qubits``.
+        ansatz: the circuit's trainable part, a function of ``qubits``.
         readout: ``<Z>`` or ``(1 + <Z>) / 2``.
         dropout: probability of dropping an entry of the circuit's input in training.
         head: whether a dense layer follows the circuit.
@@ -57,12 +58,12 @@ def dense_vqc(
         f"be at least the number of classes, {classes}, unless head = true",
     )
     circuit = QuantumLayer(
-        arctan(qubits, hadamard=hadamard),
-        rot_cnot(qubits, depth=depth, entangler=entangler),
+        encoding(qubits=qubits),
+        ansatz(qubits=qubits),
         measure=qubits if head else classes,
         readout=readout,
     )
-    layers: list[nn.Module] = [nn.Flatten(), nn.Linear(math.prod(shape), qubits)]
+    layers: list[nn.Module] = [nn.Flatten(), nn.Linear(math.prod(shape), circuit.in_features)]
     if dropout:
         layers.append(nn.Dropout(dropout))
     layers.append(circuit)

@@ -3,7 +3,8 @@
 from fedqml.quantum import ansatze, devices, encodings
 from fedqml.quantum.angle import Angle
 from fedqml.quantum.circuit import Circuit
-from fedqml.quantum.device import Device
+from fedqml.quantum.device import Cost, Device
+from fedqml.quantum.equipment import on
 from fedqml.quantum.gates import GATES
 from fedqml.quantum.layer import QuantumLayer
 from fedqml.quantum.maps import MAPS
@@ -16,6 +17,7 @@ __all__ = [
     "MAPS",
     "Angle",
     "Circuit",
+    "Cost",
     "Device",
     "Op",
     "Pauli",
@@ -23,5 +25,6 @@ __all__ = [
     "ansatze",
     "devices",
     "encodings",
+    "on",
     "shift_rule",
 ]

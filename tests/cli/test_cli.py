@@ -15,7 +15,7 @@ from fedqml.cli.main import main
 FILE = """
 data = { use = "breast_cancer" }
 partition = { use = "iid", clients = 4 }
-model = { use = "dense_vqc", qubits = 2, depth = 1 }
+model = { use = "dense_vqc", qubits = 2, ansatz = { depth = 1 } }
 local = { use = "sgd", lr = 0.5 }
 run = { rounds = 3, clients_per_round = 2 }
 [arms.central]
@@ -339,7 +339,9 @@ def test_killed_at_any_moment_it_resumes_to_the_same_bits(here, capsys):
         assert process.returncode == -signal.SIGKILL  # it was still at work
     code, out, _ = run(capsys, *arguments)
     assert code == 0
-    assert int(out.partition("resumed after round ")[2].split()[0]) >= 25
+    assert (
+        int(out.partition("resumed after round ")[2].split()[0]) >= 24
+    )  # a row is written before its checkpoint
     hashes = [
         {p.parent.name: json.loads(p.read_text())["hash"] for p in here.glob(f"{d}/*/summary.json")}
         for d in ("whole", "results")

@@ -1,10 +1,12 @@
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 
 from fedqml.core.errors import InputError, require
-from fedqml.core.resolve import call, catalogue, find, settings
+from fedqml.core.resolve import Plugin, call, catalogue, find, settings
+from fedqml.models import dense_vqc
 
 
 def factory(
@@ -135,3 +137,60 @@ def test_odd_functions_of_a_user_s_own_are_sentences(tmp_path, monkeypatch, use,
     later = find("own_rules:later", [], "here")
     assert settings(later, {"a": 2}, "here") == {"a": 2}
     assert call(later, {"a": 2}, "here") is None
+
+
+def inner(size: int, kind: str = "a"):
+    require(size > 0, "size", size, "be positive")
+    return size, kind
+
+
+def outer(
+    part: Annotated[Callable[..., object], Plugin("fedqml.engines", ("size",))] = inner,
+    whole: Annotated[object, Plugin("fedqml.engines")] | None = None,
+):
+    return part(size=3), whole
+
+
+OWN = "tests.core.test_resolve:inner"
+
+
+def test_a_setting_can_be_a_table_that_names_a_factory():
+    given = {"part": {"use": OWN, "kind": "b"}, "whole": {"use": OWN, "size": 1}}
+    checked = settings(outer, given, "here")
+    assert checked == {
+        "part": {"use": OWN, "kind": "b"},
+        "whole": {"use": OWN, "size": 1, "kind": "a"},
+    }
+    assert call(outer, checked, "here") == ((3, "b"), (1, "a"))
+
+
+def test_of_a_nested_table_defaults_are_filled_in_at_every_depth():
+    assert settings(dense_vqc, {}, "model", ("shape", "classes"))["ansatz"] == {
+        "use": "rot_cnot",
+        "depth": 2,
+        "entangler": "ring",
+    }
+    changed = settings(dense_vqc, {"ansatz": {"depth": 3}}, "model", ("shape", "classes"))
+    assert changed["ansatz"] == {"use": "rot_cnot", "depth": 3, "entangler": "ring"}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"part": 3}, 'here.part must be a table like { use = "..." }, but it is 3'),
+        ({"part": {"use": OWN, "knid": "b"}}, "here.part.knid: unknown key. Did you mean `kind`?"),
+        ({"part": {"use": OWN, "size": 1}}, "here.part.size: unknown key."),
+        ({"whole": {"size": 1}}, "here.whole.use is missing"),
+        ({"whole": {"use": OWN}}, "here.whole.size is missing"),
+    ],
+)
+def test_a_nested_table_that_does_not_fit_is_refused_with_its_place(given, message):
+    with pytest.raises(InputError) as error:
+        settings(outer, given, "here")
+    assert message in str(error.value)
+
+
+def test_what_a_nested_factory_refuses_says_where_it_stands():
+    checked = settings(outer, {"whole": {"use": OWN, "size": 0}}, "here")
+    with pytest.raises(InputError, match=r"here\.whole: Argument `size` must be positive"):
+        call(outer, checked, "here")

@@ -11,7 +11,7 @@ TABLE = """
 title = "T"
 data = { use = "breast_cancer" }
 partition = { use = "iid", clients = 4 }
-model = { use = "dense_vqc", qubits = 2, depth = 1 }
+model = { use = "dense_vqc", qubits = 2, ansatz = { depth = 1 } }
 local = { use = "sgd", lr = 1 }
 run = { rounds = 2, clients_per_round = 2, seeds = [0, 5] }
 """
@@ -59,7 +59,7 @@ def test_the_id_depends_on_what_the_numbers_depend_on_and_on_nothing_else():
 
 def test_the_id_of_a_known_experiment_does_not_change_between_versions():
     # Whoever has results must find them again: a change here needs a line in the CHANGELOG.
-    assert expand()[0].id == "b6842a9d6369c443"
+    assert expand()[0].id == "7766ac6422e6e149"
 
 
 def test_a_sweep_makes_every_combination_and_arms_come_beside_it():
@@ -67,7 +67,7 @@ def test_a_sweep_makes_every_combination_and_arms_come_beside_it():
         """
 [sweep]
 "local.epochs" = [1, 2]
-"model.entangler" = ["ring", "chain"]
+"model.ansatz.entangler" = ["ring", "chain"]
 [arms.central]
 partition = { use = "central" }
 "run.clients_per_round" = 1
@@ -76,10 +76,10 @@ local.epochs = 3
     )
     arms = [run.arm for run in runs[::2]]
     assert arms == [
-        "local.epochs = 1, model.entangler = ring",
-        "local.epochs = 1, model.entangler = chain",
-        "local.epochs = 2, model.entangler = ring",
-        "local.epochs = 2, model.entangler = chain",
+        "local.epochs = 1, model.ansatz.entangler = ring",
+        "local.epochs = 1, model.ansatz.entangler = chain",
+        "local.epochs = 2, model.ansatz.entangler = ring",
+        "local.epochs = 2, model.ansatz.entangler = chain",
         "central",
     ]
     assert runs[4].config["local"]["epochs"] == 2
@@ -103,11 +103,11 @@ local = [{ use = "sgd", lr = 0.1 }, { use = "adam" }]
 def test_overrides_are_written_as_in_toml_and_fix_what_is_swept():
     runs = expand(
         '[sweep]\n"local.epochs" = [1, 2]\n',
-        ["local.epochs=3", "model.entangler=chain", "run.seeds=[7]", "strategy.client=[]"],
+        ["local.epochs=3", "model.ansatz.entangler=chain", "run.seeds=[7]", "strategy.client=[]"],
     )
     assert len(runs) == 1
     assert runs[0].config["local"]["epochs"] == 3
-    assert runs[0].config["model"]["entangler"] == "chain"
+    assert runs[0].config["model"]["ansatz"]["entangler"] == "chain"
     assert runs[0].seed == 7
 
 
@@ -184,3 +184,38 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
 @pytest.mark.parametrize("name", library())
 def test_every_shipped_experiment_loads(name):
     assert load(name)
+
+
+def test_devices_are_settings_and_without_any_the_model_s_own_stay():
+    assert "device" not in expand()[0].config
+    named = expand('device = { use = "reference" }\n')[0]
+    assert named.config["device"] == {"use": "reference"}
+    assert named.id != expand()[0].id
+    with pytest.raises(InputError, match=r"device\.use: there is no `referense`. Did you mean"):
+        expand('device = { use = "referense" }\n')
+
+
+def test_a_fleet_says_which_clients_have_which_device():
+    entries = '[{ clients = "0-2, 5", device = { use = "reference" } }, { clients = [4], device = '
+    fleet = expand(f'fleet = {entries} {{ use = "statevector" }} }}]\n')[0].config["fleet"]
+    assert [entry["clients"] for entry in fleet] == [[0, 1, 2, 5], [4]]
+    assert fleet[0]["device"] == {"use": "reference"}
+
+
+@pytest.mark.parametrize(
+    ("fleet", "message"),
+    [
+        ('"all"', "fleet must be a list of tables like"),
+        ('[{ clients = "0" }]', "but it has the entry {'clients': '0'}"),
+        ('[{ clients = "3-1", device = { use = "reference" } }]', "but it has '3-1'"),
+        ('[{ clients = "all", device = { use = "reference" } }]', "but it has 'all'"),
+        ("[{ clients = 3, device = { use = 'reference' } }]", 'must be such as "0-9, 15"'),
+        ('[{ clients = "0, 0-1", device = { use = "reference" } }]', "clients twice: [0]"),
+        ('[{ clients = "0", device = { use = "nowhere" } }]', "fleet.device.use: there is no"),
+        ('[{ clients = "0", device = {} }]', "fleet.device.use is missing"),
+    ],
+)
+def test_fleets_that_make_no_sense_are_refused(fleet, message):
+    with pytest.raises(InputError) as error:
+        expand(f"fleet = {fleet}\n")
+    assert message in str(error.value)

@@ -12,15 +12,17 @@ from safetensors.torch import load_file
 from fedqml.core.errors import InputError
 from fedqml.experiments.build import builder
 from fedqml.experiments.config import experiments
+from fedqml.experiments.costs import quantum_layers
 from fedqml.experiments.run import run_experiment
 from fedqml.experiments.store import Busy
+from fedqml.quantum.devices import reference, statevector
 from fedqml.report.read import read_results
 from tests.experiments.watching import Stop, silent
 
 TABLE = {
     "data": {"use": "breast_cancer"},
     "partition": {"use": "iid", "clients": 4},
-    "model": {"use": "dense_vqc", "qubits": 2, "depth": 1, "dropout": 0.2},
+    "model": {"use": "dense_vqc", "qubits": 2, "ansatz": {"depth": 1}, "dropout": 0.2},
     "local": {"use": "adam", "lr": 0.02, "batch_size": 64, "keep_state": True},
     "run": {"rounds": 6, "clients_per_round": 2, "checkpoint_every": 2},
 }
@@ -316,11 +318,24 @@ def test_threads_are_set_for_the_run_and_put_back(build, tmp_path):
         (["strategy.server=[]"], "must leave one row, as the aggregator"),
         (["strategy.client=[{use='clip', norm=0}]"], "strategy.client: Argument `norm`"),
         (["data.test_fraction=2.0"], "data: Argument `test_fraction`"),
+        (
+            ["fleet=[{clients='3-4', device={use='reference'}}]"],
+            r"fleet.clients names \[4\], but clients are 0 to 3",
+        ),
     ],
 )
 def test_values_out_of_range_are_refused_before_training(build, overrides, message):
     with pytest.raises(InputError, match=message):
         build(experiment(*overrides))
+
+
+def test_devices_of_the_file_are_those_of_the_circuits(build):
+    fleet = "fleet=[{clients='1, 3', device={use='reference'}}]"
+    objective = build(experiment(fleet)).objective
+    devices = [quantum_layers(objective.of(c).module)[0].device for c in range(4)]
+    assert devices == [statevector(), reference(), statevector(), reference()]
+    objective = build(experiment("device={use='reference'}")).objective
+    assert quantum_layers(objective.module)[0].device == reference()
 
 
 def _lasting(folder):

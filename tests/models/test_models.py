@@ -3,6 +3,7 @@
 import importlib
 import math
 import pkgutil
+from functools import partial
 
 import pytest
 import torch
@@ -11,6 +12,8 @@ from torch import nn
 import fedqml.models as package
 from fedqml.core.errors import InputError
 from fedqml.models import dense_vqc
+from fedqml.quantum.ansatze import rot_cnot
+from fedqml.quantum.encodings import arctan
 from fedqml.quantum.layer import QuantumLayer
 
 MODELS = [
@@ -32,7 +35,7 @@ def test_it_makes_a_logit_a_class_and_every_weight_is_finite(factory, shape, cla
 
 
 def test_dense_vqc_has_the_paper_s_weights():
-    model = dense_vqc((30,), 2, qubits=4, depth=2)
+    model = dense_vqc((30,), 2, qubits=4)
     assert sum(p.numel() for p in model.parameters()) == 30 * 4 + 4 + 24
 
 
@@ -42,16 +45,27 @@ def test_every_setting_of_dense_vqc_does_something():
         name: _circuit(dense_vqc((4,), 2, **{name: value}))
         for name, value in {
             "qubits": 3,
-            "depth": 1,
-            "hadamard": False,
-            "entangler": "chain",
+            "encoding": partial(arctan, hadamard=False),
+            "ansatz": partial(rot_cnot, entangler="chain"),
             "head": True,
         }.items()
     }
-    assert len({_circuit(plain), *circuits.values()}) == 6
+    assert len({_circuit(plain), *circuits.values()}) == 5
     assert any(isinstance(m, nn.Dropout) for m in dense_vqc((4,), 2, dropout=0.5))
     probabilities = dense_vqc((4,), 2, readout="probability")(torch.randn(50, 4))
     assert ((probabilities >= 0) & (probabilities <= 1)).all()
+
+
+def test_the_dense_layer_has_as_many_outputs_as_the_encoding_has_inputs():
+    def pairs(qubits):
+        return arctan(2 * qubits)
+
+    def wide(qubits):
+        return rot_cnot(2 * qubits)
+
+    model = dense_vqc((5,), 2, qubits=2, encoding=pairs, ansatz=wide)
+    assert model(torch.zeros(3, 5)).shape == (3, 2)
+    assert model[1].out_features == 4
 
 
 def test_a_head_serves_more_classes_than_qubits():
@@ -63,7 +77,7 @@ def test_a_head_serves_more_classes_than_qubits():
     [
         ({"qubits": 1}, "`qubits` must be at least the number of classes, 2, unless head = true"),
         ({"qubits": 0, "head": True}, "`qubits` must"),
-        ({"depth": 0}, "`depth` must"),
+        ({"ansatz": partial(rot_cnot, depth=0)}, "`depth` must"),
         ({"dropout": 1.0}, r"`dropout` must be in \[0, 1\)"),
         ({"dropout": math.nan}, r"`dropout` must be in \[0, 1\)"),
     ],
