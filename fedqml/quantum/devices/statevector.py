@@ -1,8 +1,11 @@
 """The exact simulation of state vectors by compiled code."""
 
+from typing import Literal
+
 from jaxtyping import Float
 from torch import Tensor
 
+from fedqml.quantum.choices import require_choice
 from fedqml.quantum.circuit import Circuit
 from fedqml.quantum.device import Device
 from fedqml.quantum.native import call
@@ -10,7 +13,7 @@ from fedqml.quantum.native.functions import Expectations, is_forward, plain
 from fedqml.quantum.native.program import compile
 
 
-def statevector() -> Device:
+def statevector(gradient: Literal["adjoint", "backprop"] = "adjoint") -> Device:
     """Return the device for exact expectation values, the default.
 
     Circuits are compiled at first use: gates without influence on the observables are left out
@@ -22,8 +25,15 @@ def statevector() -> Device:
     example or a client alone as among others. On GPUs, without Numba, and for forward
     derivatives and those of higher order, PyTorch's own operations evaluate the same circuit.
 
+    Args:
+        gradient: ``"adjoint"`` as above, or ``"backprop"`` for PyTorch's own operations always:
+            the same numbers up to rounding, with the states after all gates kept in memory.
+
     Returns:
         The device, a function that can be pickled.
+
+    Raises:
+        InputError: if there is no such way to a gradient.
 
     Example:
         >>> import torch
@@ -37,7 +47,8 @@ def statevector() -> Device:
         Jones and Gacon, Efficient calculation of gradients in classical simulations of
         variational quantum algorithms, arXiv:2009.02823, algorithm 1 (adjoint method).
     """
-    return Device(evaluate)
+    require_choice("gradient", gradient, ("adjoint", "backprop"))
+    return Device(evaluate if gradient == "adjoint" else _evaluate_plainly)
 
 
 def evaluate(
@@ -71,3 +82,10 @@ def evaluate(
     values: Tensor
     values, _ = Expectations.apply(rows, angles, program)
     return values if x.ndim == 2 else values.reshape(*batch, values.shape[-1])
+
+
+def _evaluate_plainly(
+    circuit: Circuit, x: Float[Tensor, "*batch inputs"], w: Float[Tensor, " weights"]
+) -> Float[Tensor, "*batch observables"]:
+    program = compile(circuit)
+    return plain(program, *program.read(x, w))

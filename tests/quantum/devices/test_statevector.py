@@ -11,7 +11,7 @@ from torch.func import functional_call, grad, jacfwd, jacrev, jvp, vjp, vmap
 from fedqml.quantum import GATES, Angle, Circuit, Op, QuantumLayer, ansatze, encodings
 from fedqml.quantum.angle import Term
 from fedqml.quantum.devices.reference import simulate
-from fedqml.quantum.devices.statevector import evaluate
+from fedqml.quantum.devices.statevector import evaluate, statevector
 from fedqml.quantum.gates import Rotation
 from fedqml.quantum.native import call, functions
 
@@ -287,3 +287,15 @@ def test_other_devices_of_pytorch_take_the_plain_path():
     result = evaluate(paper(), x, w)
     assert result.device == torch.device("meta")
     assert result.shape == (3, 2)
+
+
+def test_backprop_is_the_plain_path_with_the_same_numbers(monkeypatch):
+    w, x = (6 * numbers(1, 24)).requires_grad_(), numbers(2, 33, 4).requires_grad_()
+    expected = value_and_gradients(statevector(), paper(), x, w)
+    monkeypatch.setattr(functions.Expectations, "apply", None)
+    device = statevector("backprop")
+    found = value_and_gradients(device, paper(), x, w)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+    both = [transform(lambda v: device(paper(), x, v))(w) for transform in (jacrev, jacfwd)]
+    torch.testing.assert_close(*both)
