@@ -10,13 +10,15 @@ from fedqml.data.partitions import iid
 from fedqml.data.task import Task
 from fedqml.federated.aggregators import mean
 from fedqml.quantum.ansatze import rot_cnot
+from fedqml.quantum.device import Device
 from fedqml.quantum.encodings import arctan
 from fedqml.quantum.layer import QuantumLayer
 
 
-def hybrid() -> nn.Module:
+def hybrid(device: Device | None = None) -> nn.Module:
     """Return a dense layer before a two-qubit circuit."""
-    return nn.Sequential(nn.Linear(3, 2), QuantumLayer(arctan(2), rot_cnot(2, depth=1), measure=2))
+    circuit = QuantumLayer(arctan(2), rot_cnot(2, depth=1), measure=2, device=device)
+    return nn.Sequential(nn.Linear(3, 2), circuit)
 
 
 def with_dropout() -> nn.Module:

@@ -347,12 +347,12 @@ def evaluate(
     """Return the angles θ_g = Σ_t scale_t · map_t(…) + offset_g.
 
     Args:
-        angles: at least one; either all of them read inputs or none does.
+        angles: at least one.
         x: the inputs, no unit; (*batch, inputs).
         w: the weights, radians; (weights,).
 
     Returns:
-        (*batch, angles), radians, without the batch if no input is read.
+        (*batch, angles), radians, without the batch if none of them reads an input.
 
     Example:
         >>> x, w = torch.tensor([[0.5], [1.0]]), torch.tensor([0.5, 2.0])

@@ -67,34 +67,41 @@ class Pauli:
         return " ".join(f"{a}{wire}" for a, wire in zip(self.letters, self.wires, strict=True))
 
 
-def measurement_settings(observables: Sequence[Pauli]) -> int:
-    """Return how many ways to measure the qubits suffice to see all observables.
+def measurement_settings(
+    observables: Sequence[Pauli], most: int | None = None
+) -> list[tuple[int, ...]]:
+    """Return ways to measure the qubits that together show all observables.
 
     Two words share an execution of the circuit if no qubit has different letters in them. Words
     join the first group that they fit; the best grouping is an NP-hard problem.
 
     Args:
         observables: the words.
+        most: how many words a group may have; None for any number.
 
     Returns:
-        The number of groups.
+        For every group the places of its words among the observables.
 
     Example:
-        >>> measurement_settings([Pauli.parse(word) for word in ("Z0", "Z1", "X0", "X0 Z1")])
-        2
+        >>> measurement_settings([Pauli.parse(word) for word in ("Z0", "X0", "Z1", "X0 Z1")])
+        [(0, 2), (1, 3)]
 
     Source:
         Verteletskyi, Yen and Izmaylov, Measurement optimization in the variational quantum
         eigensolver using a minimum clique cover, arXiv:1907.03358, section II (qubit-wise
         commutativity).
     """
-    groups: list[dict[int, str]] = []
-    for word in observables:
+    groups: list[list[int]] = []
+    bases: list[dict[int, str]] = []
+    for place, word in enumerate(observables):
         letters = dict(zip(word.wires, word.letters, strict=True))
-        for group in groups:
-            if all(group.get(wire, letter) == letter for wire, letter in letters.items()):
-                group.update(letters)
+        for group, basis in zip(groups, bases, strict=True):
+            fits = all(basis.get(wire, letter) == letter for wire, letter in letters.items())
+            if fits and (most is None or len(group) < most):
+                group.append(place)
+                basis.update(letters)
                 break
         else:
-            groups.append(letters)
-    return len(groups)
+            groups.append([place])
+            bases.append(letters)
+    return [tuple(group) for group in groups]

@@ -40,6 +40,30 @@ def shift_rule(gate: Rotation) -> list[tuple[float, float]]:
     return pairs + [(-c, -s) for c, s in pairs]
 
 
+def shifted_circuits(circuit: Circuit, inputs: bool = True) -> int:
+    """Return how many shifted circuits give the gradient of one example.
+
+    Args:
+        circuit: any circuit.
+        inputs: whether inputs need gradients, as they do behind a layer that is trained.
+
+    Returns:
+        Σ (number of shifts) over the gates whose angle depends on a weight, or on an input if that
+        gradient is wanted, too; each gate counts, also where several share a weight.
+
+    Example:
+        >>> from fedqml.quantum import ansatze
+        >>> shifted_circuits(ansatze.rot_cnot(qubits=4, depth=2))
+        48
+    """
+    shifted = 0
+    for op in circuit.ops:
+        gate, angle = op.definition, op.angle
+        if isinstance(gate, Rotation) and angle and (angle.weights or (inputs and angle.inputs)):
+            shifted += len(shift_rule(gate))
+    return shifted
+
+
 def executions_per_forward(circuit: Circuit) -> int:
     """Return how many different circuits hardware executes to evaluate one example.
 
@@ -53,14 +77,13 @@ def executions_per_forward(circuit: Circuit) -> int:
         >>> executions_per_forward(Circuit(2, ()).measure("Z0", "Z0 Z1", "X1"))
         2
     """
-    return measurement_settings(circuit.observables)
+    return len(measurement_settings(circuit.observables))
 
 
 def executions_per_gradient(circuit: Circuit, inputs: bool = True) -> int:
     """Return the same for one example with its gradient by the parameter-shift rule.
 
-    That is, for each measurement setting, 1 + Σ (number of shifts) over the gates whose angle
-    depends on a weight, or on an input if that gradient is wanted, too.
+    That is, for each measurement setting, 1 + ``shifted_circuits``.
 
     Args:
         circuit: measures what is wanted.
@@ -74,9 +97,4 @@ def executions_per_gradient(circuit: Circuit, inputs: bool = True) -> int:
         >>> executions_per_gradient((encodings.arctan() + ansatze.rot_cnot()).measure("Z0", "Z1"))
         65
     """
-    shifted = 0
-    for op in circuit.ops:
-        gate, angle = op.definition, op.angle
-        if isinstance(gate, Rotation) and angle and (angle.weights or (inputs and angle.inputs)):
-            shifted += len(shift_rule(gate))
-    return executions_per_forward(circuit) * (1 + shifted)
+    return executions_per_forward(circuit) * (1 + shifted_circuits(circuit, inputs))

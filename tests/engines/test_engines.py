@@ -1,6 +1,7 @@
 """The contract of every engine that runs in one process: the updates of ``sequential``."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from fedqml.data.shares import Shares
 from fedqml.engines import sequential, vectorised
 from fedqml.federated.local import adam, sgd
 from fedqml.federated.transforms import clip
+from fedqml.quantum import devices
 from tests.federations import hybrid, task, with_dropout
 
 
@@ -81,6 +83,19 @@ def test_any_sizes_give_equal_updates(sizes, batch_size, at_once):
     assert_equal(
         updates(sequential(), objective, local), updates(vectorised(at_once), objective, local)
     )
+
+
+@pytest.mark.parametrize(
+    "device", [devices.parameter_shift(), devices.sampled(shots=100), devices.spsa()]
+)
+def test_estimated_gradients_are_drawn_alike(device):
+    objective = task(partial(hybrid, device), partition=unequal([1, 7, 12]), rows=20).objective(0)
+    local = sgd(lr=0.1, epochs=2, batch_size=4)
+    slow, fast = (
+        updates(engine, objective, local, rounds=2) for engine in (sequential(), vectorised(2))
+    )
+    assert_equal(slow, fast, 1e-10)
+    assert (slow[0].delta.abs().max(1).values > 1e-4).all()
 
 
 def test_float32_agrees_to_its_precision():
