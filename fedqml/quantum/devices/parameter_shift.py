@@ -16,10 +16,11 @@ from fedqml.quantum.device import Cost, Device
 from fedqml.quantum.devices.statevector import statevector
 from fedqml.quantum.estimate import Estimate, in_chunks
 from fedqml.quantum.opened import Opened, opened
+from fedqml.quantum.plugins import InnerDevice
 from fedqml.quantum.shifts import shifted_circuits
 
 
-def parameter_shift(device: Device | None = None) -> Device:
+def parameter_shift(device: InnerDevice = None) -> Device:
     """Return a device with the values of another one, and gradients from shifted circuits.
 
     ∂f/∂θ = Σ c f(θ + s) for the angle θ of every gate that needs it, inputs' and weights', with

@@ -15,12 +15,13 @@ from fedqml.quantum.devices.parameter_shift import parameter_shift
 from fedqml.quantum.devices.statevector import statevector
 from fedqml.quantum.outcomes import draw_counts, probabilities, transform
 from fedqml.quantum.pauli import Pauli, measurement_settings
+from fedqml.quantum.plugins import InnerDevice
 
 # A setting of k words has 2^k outcomes, whose probabilities are all computed.
 _WORDS = 10
 
 
-def sampled(device: Device | None = None, shots: int = 1000) -> Device:
+def sampled(device: InnerDevice = None, shots: int = 1000) -> Device:
     """Return a device whose values are means of outcomes ±1 of a number of shots.
 
     Observables without different letters on a qubit are measured together, in the same shots, so

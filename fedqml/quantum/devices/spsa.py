@@ -16,9 +16,10 @@ from fedqml.quantum.circuit import Circuit
 from fedqml.quantum.device import Cost, Device
 from fedqml.quantum.devices.statevector import statevector
 from fedqml.quantum.estimate import Estimate, in_chunks
+from fedqml.quantum.plugins import InnerDevice
 
 
-def spsa(device: Device | None = None, step: float = 0.1, repeats: int = 1) -> Device:
+def spsa(device: InnerDevice = None, step: float = 0.1, repeats: int = 1) -> Device:
     """Return a device with the values of another one, and gradients by simultaneous perturbation.
 
     All weights and inputs θ of an example that need a gradient are moved at once, by a step c in a
