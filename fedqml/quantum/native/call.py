@@ -1,9 +1,11 @@
 """Calling the kernels: memory, threads, and chunks of clients."""
 
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
@@ -13,12 +15,14 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedqml.quantum.native.tape import BLOCK, WHOLE, Tape
+from fedqml.quantum.native.tape import Tape
 
 # More rows are evaluated one chunk after the other, so that memory stays bounded.
 _ROWS = 8192
 # States up to this size are kept for the gradient; larger ones are computed once more.
 _KEPT_BYTES = 1 << 28
+# Memory up to this size is not given back between calls.
+_RETAINED_BYTES = 1 << 26
 # Amplitudes, times runs, below which starting a thread costs more than it saves.
 _WORTH_A_THREAD = 1 << 22
 
@@ -50,8 +54,8 @@ def _kernels() -> tuple[ModuleType, ModuleType]:
 
 def expectations(
     tape: Tape, x: Float[Tensor, "*clients batch columns"], w: Float[Tensor, "*clients angles"]
-) -> tuple[Float[Tensor, "*clients batch observables"], Float[Tensor, "groups size"]]:
-    """Return the expectation values of one or many clients' examples, and their states.
+) -> tuple[Float[Tensor, "*clients batch observables"], Float[Tensor, " kept"]]:
+    """Return the expectation values of one or many clients' examples, and what can be used again.
 
     Args:
         tape: the circuit.
@@ -59,19 +63,16 @@ def expectations(
         w: its weights; ([clients], columns).
 
     Returns:
-        Values, ([clients], batch, observables), and what ``gradients`` can take as ``states``; it
+        Values, ([clients], batch, observables), and what ``gradients`` can take as ``kept``; it
         is empty if that would be too large.
     """
     xs, ws = _stack(x, 3), _stack(w, 2)
     out = np.empty((*xs.shape[:2], len(tape.word_flip)), dtype=xs.dtype)
     chunks = _chunks(*xs.shape[:2])
-    shape = -(-out.shape[0] * out.shape[1] // _lanes(x.dtype)), _lanes(x.dtype) * 2 << tape.qubits
-    if len(chunks) != 1 or shape[0] * shape[1] * x.dtype.itemsize > _KEPT_BYTES:
-        shape = 0, 0
-    states = torch.empty(shape, dtype=x.dtype)
+    kept = torch.empty(0, dtype=x.dtype)
     for part in chunks:
-        _evaluate(tape, xs[part], ws[part], states.numpy(), out[part])
-    return torch.from_numpy(out if x.ndim == 3 else out[0]), states
+        kept = _evaluate(tape, xs[part], ws[part], out[part], len(chunks) == 1)
+    return torch.from_numpy(out if x.ndim == 3 else out[0]), kept if len(chunks) == 1 else kept[:0]
 
 
 def gradients(
@@ -79,7 +80,7 @@ def gradients(
     x: Float[Tensor, "*clients batch columns"],
     w: Float[Tensor, "*clients angles"],
     cotangents: Float[Tensor, "*clients batch observables"],
-    states: Float[Tensor, "groups size"],
+    kept: Float[Tensor, " kept"],
 ) -> tuple[Float[Tensor, "*clients batch columns"], Float[Tensor, "*clients angles"]]:
     """Return the gradients Σ_P g_P ∂⟨P⟩ by inputs, and by weights summed over examples.
 
@@ -88,7 +89,7 @@ def gradients(
         x: its inputs; ([clients], batch, columns).
         w: its weights; ([clients], columns).
         cotangents: the g_P; ([clients], batch, observables).
-        states: from ``expectations`` with the same ``x`` and ``w``, or empty; not changed.
+        kept: from ``expectations`` with the same ``x`` and ``w``, or empty; not changed.
 
     Returns:
         Gradients of the shapes of ``x`` and ``w``.
@@ -96,7 +97,6 @@ def gradients(
     xs, ws, seeds = _stack(x, 3), _stack(w, 2), _stack(cotangents, 3)
     into_x, into_w = np.zeros(xs.shape), np.zeros(ws.shape)
     for part in _chunks(*xs.shape[:2]):
-        kept = states.detach().numpy()
         _differentiate(tape, xs[part], ws[part], seeds[part], kept, into_x[part], into_w[part])
     found = into_x.astype(xs.dtype, copy=False), into_w.astype(xs.dtype, copy=False)
     by_x, by_w = (torch.from_numpy(a if x.ndim == 3 else a[0]) for a in found)
@@ -117,36 +117,40 @@ def _chunks(clients: int, batch: int) -> list[slice]:
     return [slice(start, start + size) for start in range(0, clients, size)]
 
 
-def _evaluate(tape: Tape, x: Array, w: Array, states: Array, out: Array) -> None:
-    kernels, _ = _kernels()
+def _evaluate(tape: Tape, x: Array, w: Array, out: Array, keep: bool) -> Tensor:
+    """Write the values, and return what was computed on the way, with the states if asked to."""
+    kernels, angles = _kernels()
     batch, rows, values = x.shape[1], _rows(x), _rows(out)
+    kept = _tables(tape, len(rows), rows.dtype, keep)
+    matrices, turns, states = _split(tape, len(rows), kept)
 
     def work(groups: tuple[int, int]) -> None:
-        memory = _scratch(tape, x.dtype, states=1)
-        kernels.evaluate(tape, batch, rows, w, groups, memory, states, values)
+        memory = _scratch(tape, rows.dtype, states=1 - bool(len(states)))
+        angles.lay_out(tape, batch, rows, w, groups, matrices, turns)
+        kernels.evaluate(tape, groups, matrices, memory, states, values)
 
-    _in_threads(tape, len(rows), x.dtype, work)
+    _in_threads(tape, len(rows), rows.dtype, work)
+    return kept
 
 
 def _differentiate(
-    tape: Tape,
-    x: Array,
-    w: Array,
-    cotangents: Array,
-    states: Array,
-    into_x: Array,
-    into_w: Array,
+    tape: Tape, x: Array, w: Array, cotangents: Array, kept: Tensor, into_x: Array, into_w: Array
 ) -> None:
     kernels, angles = _kernels()
     batch, rows, seeds = x.shape[1], _rows(x), _rows(cotangents)
-    turns = np.empty((len(rows), len(tape.part_axis), 2))
+    again = kept.numel() == 0
+    if again:
+        kept = _tables(tape, len(rows), rows.dtype, False)
+    matrices, turns, states = _split(tape, len(rows), kept)
     slopes = np.empty((len(rows), len(tape.run_mixed), 3))
 
     def work(groups: tuple[int, int]) -> None:
-        memory = _scratch(tape, x.dtype, states=2)
-        kernels.differentiate(tape, batch, rows, w, groups, memory, states, seeds, turns, slopes)
+        memory = _scratch(tape, rows.dtype, states=2)
+        if again:
+            angles.lay_out(tape, batch, rows, w, groups, matrices, turns)
+        kernels.differentiate(tape, groups, matrices, memory, states, seeds, slopes)
 
-    _in_threads(tape, len(rows), x.dtype, work)
+    _in_threads(tape, len(rows), rows.dtype, work)
     angles.collect(tape, batch, rows, w, slopes, turns, _rows(into_x), into_w)
 
 
@@ -161,14 +165,60 @@ def _lanes(dtype: np.dtype[Any] | torch.dtype) -> int:
     return WIDTH_BYTES // dtype.itemsize
 
 
-def _scratch(tape: Tape, dtype: np.dtype[Any], states: int) -> tuple[Array, ...]:
-    """Return memory for matrices, each state with a block of it, and cotangents."""
-    block = 0 if tape.qubits <= WHOLE else 2 << BLOCK
-    sizes = [4 * len(tape.run_mixed), *(2 << tape.qubits, block) * states, len(tape.word_flip)]
-    ends = list(accumulate(size * _lanes(dtype) for size in sizes))
+def _table_sizes(tape: Tape, rows: int, dtype: np.dtype[Any]) -> tuple[int, int, int]:
+    """Return how many numbers the rows' matrices, turns and states are."""
+    lanes = _lanes(dtype)
+    padded = -(-rows // lanes) * lanes
+    return (
+        4 * len(tape.run_mixed) * padded,
+        2 * len(tape.part_axis) * padded,
+        padded * 2 << tape.qubits,
+    )
+
+
+def _tables(tape: Tape, rows: int, dtype: np.dtype[Any], states: bool) -> Tensor:
+    """Return memory for the rows' matrices and turns, and for their states if that is not much."""
+    matrices, turns, amplitudes = _table_sizes(tape, rows, dtype)
+    if not states or amplitudes * dtype.itemsize > _KEPT_BYTES:
+        amplitudes = 0
     # PyTorch's memory begins with a cache line, as a vector should; NumPy's does not
-    memory = torch.empty(ends[-1] * dtype.itemsize, dtype=torch.uint8).numpy().view(dtype)
-    return tuple(memory[start:end] for start, end in pairwise([0, *ends]))
+    return torch.empty(matrices + turns + amplitudes, dtype=_TORCH[dtype.itemsize])
+
+
+_TORCH = {4: torch.float32, 8: torch.float64}
+
+
+def _split(tape: Tape, rows: int, tables: Tensor) -> tuple[Array, Array, Array]:
+    """Return matrices, turns and states, a row for each group; states may have no rows."""
+    flat = tables.detach().numpy()
+    matrices, turns, _ = _table_sizes(tape, rows, flat.dtype)
+    groups = -(-rows // _lanes(flat.dtype))
+    states = flat[matrices + turns :]
+    return (
+        flat[:matrices].reshape(groups, -1),
+        flat[matrices : matrices + turns].reshape(groups, turns // groups),
+        states.reshape(groups if states.size else 0, 2 * _lanes(flat.dtype) << tape.qubits),
+    )
+
+
+_memory = threading.local()
+
+
+def _scratch(tape: Tape, dtype: np.dtype[Any], states: int) -> Array:
+    """Return this thread's memory for states, a block of each, and cotangents.
+
+    Small memory is used again by the next call: new memory has to be filled with zeros by the
+    operating system, which takes as long as a few gates.
+    """
+    block = 0 if tape.pass_blocks.shape[1] == 1 else 4 * tape.run_pairs.shape[1]
+    numbers = states * (2 << tape.qubits) + max(1, states) * block + len(tape.word_flip)
+    size = numbers * _lanes(dtype) * dtype.itemsize
+    memory: Array | None = getattr(_memory, "bytes", None)
+    if memory is None or memory.size < size:
+        memory = torch.empty(size, dtype=torch.uint8).numpy()
+        if size <= _RETAINED_BYTES:
+            _memory.bytes = memory
+    return memory[:size].view(dtype)
 
 
 def _in_threads(
@@ -182,5 +232,19 @@ def _in_threads(
         work((0, groups))
         return
     cuts = [groups * number // threads for number in range(threads + 1)]
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, pairwise(cuts)))  # the list raises what a thread raised
+    own, *others = pairwise(cuts)
+    waiting = [_pool(threads - 1).submit(work, part) for part in others]
+    work(own)
+    for part in waiting:
+        part.result()  # raises what the thread raised
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    # to start threads anew for every call would take longer than many calls
+    return ThreadPoolExecutor(threads, thread_name_prefix="fedqml")
+
+
+# a forked process has the pool, but not its threads
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -11,7 +11,6 @@ import numpy as np
 
 from fedqml.quantum.native.compiled import inlined, kernel
 from fedqml.quantum.native.lanes import accumulate, load, odd, splat, store, width
-from fedqml.quantum.native.turns import multiply
 
 # Sums of this many terms are taken in the state's precision, and those of the sums in float64.
 _PARTIAL = 64
@@ -19,25 +18,17 @@ _PARTIAL = 64
 
 @inlined
 @no_type_check
-def _lay_out(tape, first, last, batch, x, w, known, turns, quaternions, matrices, own_turns):
-    """Lay out the runs of a group's examples as lanes; missing examples repeat the last one.
+def _near_size(tape, lanes):
+    """Return the size of the memory for a block, of which a whole state has no need."""
+    return 4 * lanes * tape.run_pairs.shape[1] if tape.pass_blocks.shape[1] > 1 else 0
 
-    Returns the client whose runs are in ``quaternions``, which was ``known`` before.
-    """
-    lanes = width(matrices)
-    for lane in range(lanes):
-        row = min(first + lane, last)
-        client = row // batch
-        for run in range(tape.run_mixed.size):
-            if tape.run_mixed[run]:
-                own = own_turns[min(row, own_turns.shape[0] - 1)]
-                multiply(tape, run, x[row], w[client], own, quaternions)
-            elif client != known:
-                multiply(tape, run, x[row], w[client], turns, quaternions)
-            for entry in range(4):
-                matrices[(4 * run + entry) * lanes + lane] = quaternions[run, entry]
-        known = client
-    return known
+
+@inlined
+@no_type_check
+def _near(tape, state, memory):
+    """Return where a block is worked on."""
+    size = _near_size(tape, width(state))
+    return memory[:size] if size > 0 else state
 
 
 @inlined
@@ -66,53 +57,64 @@ def _product_state(tape, matrices, state):
 
 @inlined
 @no_type_check
-def _turn(state, i, j, q0, q1, q2, q3):
-    """Apply q0 - i(q1 X + q2 Y + q3 Z) to the amplitudes at two offsets."""
-    lanes = width(state)
-    a = load(state, i)
-    b = load(state, i + lanes)
-    c = load(state, j)
-    d = load(state, j + lanes)
-    store(state, i, q0 * a + q3 * b - q2 * c + q1 * d)
-    store(state, i + lanes, q0 * b - q3 * a - q2 * d - q1 * c)
-    store(state, j, q2 * a + q1 * b + q0 * c - q3 * d)
-    store(state, j + lanes, q2 * b - q1 * a + q0 * d + q3 * c)
+def _turn(source, i, j, target, k, l, q0, q1, q2, q3):
+    """Apply q0 - i(q1 X + q2 Y + q3 Z) to the amplitudes at i and j; write them to k and l."""
+    lanes = width(source)
+    a = load(source, i)
+    b = load(source, i + lanes)
+    c = load(source, j)
+    d = load(source, j + lanes)
+    store(target, k, q0 * a + q3 * b - q2 * c + q1 * d)
+    store(target, k + lanes, q0 * b - q3 * a - q2 * d - q1 * c)
+    store(target, l, q2 * a + q1 * b + q0 * c - q3 * d)
+    store(target, l + lanes, q2 * b - q1 * a + q0 * d + q3 * c)
 
 
 @inlined
 @no_type_check
-def _apply(pairs, run, role, matrix, matrices, state):
-    lanes = width(state)
-    q0 = load(matrices, (4 * matrix) * lanes)
-    q1 = load(matrices, (4 * matrix + 1) * lanes)
-    q2 = load(matrices, (4 * matrix + 2) * lanes)
-    q3 = load(matrices, (4 * matrix + 3) * lanes)
-    for pair in range(pairs.shape[1]):
-        i = 2 * lanes * pairs[run, pair, role]
-        j = 2 * lanes * pairs[run, pair, 1 - role]
-        _turn(state, i, j, q0, q1, q2, q3)
+def _apply(run, role, matrices, source, origin, pairs, target, aim, places):
+    """Apply a run to the amplitudes at origin ⊕ pairs of one array; write another's aim ⊕ places.
+
+    The role is 1 if a pair's first member is that where the qubit is 1.
+    """
+    lanes = width(source)
+    q0 = load(matrices, (4 * run) * lanes)
+    q1 = load(matrices, (4 * run + 1) * lanes)
+    q2 = load(matrices, (4 * run + 2) * lanes)
+    q3 = load(matrices, (4 * run + 3) * lanes)
+    for pair in range(pairs.shape[0]):
+        i = 2 * lanes * (origin ^ pairs[pair, role])
+        j = 2 * lanes * (origin ^ pairs[pair, 1 - role])
+        k = 2 * lanes * (aim ^ places[pair, role])
+        l = 2 * lanes * (aim ^ places[pair, 1 - role])
+        _turn(source, i, j, target, k, l, q0, q1, q2, q3)
 
 
 @inlined
 @no_type_check
-def _undo(pairs, run, role, matrix, matrices, state, costate, slopes):
+def _undo(
+    run, role, matrices, source, cosource, origin, pairs, target, cotarget, aim, places, slopes
+):
     """Take a run back from both states, after adding Im⟨costate|σ|state⟩, σ = X, Y, Z."""
-    lanes = width(state)
-    zero = splat(state, 0.0)
-    q0 = load(matrices, (4 * matrix) * lanes)
-    q1 = zero - load(matrices, (4 * matrix + 1) * lanes)
-    q2 = zero - load(matrices, (4 * matrix + 2) * lanes)
-    q3 = zero - load(matrices, (4 * matrix + 3) * lanes)
-    x, y, z = zero, zero, zero
-    for pair in range(pairs.shape[1]):
-        i = 2 * lanes * pairs[run, pair, role]
-        j = 2 * lanes * pairs[run, pair, 1 - role]
-        x, y, z = _inner(state, costate, i, j, x, y, z)
-        _turn(state, i, j, q0, q1, q2, q3)
-        _turn(costate, i, j, q0, q1, q2, q3)
-    accumulate(slopes, (3 * matrix) * lanes, x)
-    accumulate(slopes, (3 * matrix + 1) * lanes, y)
-    accumulate(slopes, (3 * matrix + 2) * lanes, z)
+    lanes = width(source)
+    zero = splat(source, 0.0)
+    q0 = load(matrices, (4 * run) * lanes)
+    q1 = zero - load(matrices, (4 * run + 1) * lanes)
+    q2 = zero - load(matrices, (4 * run + 2) * lanes)
+    q3 = zero - load(matrices, (4 * run + 3) * lanes)
+    for chunk in range(0, pairs.shape[0], _PARTIAL):
+        x, y, z = zero, zero, zero
+        for pair in range(chunk, min(chunk + _PARTIAL, pairs.shape[0])):
+            i = 2 * lanes * (origin ^ pairs[pair, role])
+            j = 2 * lanes * (origin ^ pairs[pair, 1 - role])
+            k = 2 * lanes * (aim ^ places[pair, role])
+            l = 2 * lanes * (aim ^ places[pair, 1 - role])
+            x, y, z = _inner(source, cosource, i, j, x, y, z)
+            _turn(source, i, j, target, k, l, q0, q1, q2, q3)
+            _turn(cosource, i, j, cotarget, k, l, q0, q1, q2, q3)
+        accumulate(slopes, (3 * run) * lanes, x)
+        accumulate(slopes, (3 * run + 1) * lanes, y)
+        accumulate(slopes, (3 * run + 2) * lanes, z)
 
 
 @inlined
@@ -136,97 +138,94 @@ def _inner(state, costate, i, j, x, y, z):
 
 @inlined
 @no_type_check
-def _copy(steps, block, source, target, gather):
-    """Copy a block's amplitudes to where they lie together, or back."""
-    lanes = width(source)
-    for k in range(steps.size):
-        near = 2 * lanes * k
-        far = 2 * lanes * (block ^ steps[k])
-        i, j = (far, near) if gather else (near, far)
-        store(target, j, load(source, i))
-        store(target, j + lanes, load(source, i + lanes))
-
-
-@inlined
-@no_type_check
 def _evolve(tape, matrices, state, near):
     """Write the state of the whole circuit."""
     _product_state(tape, matrices, state)
     n = tape.qubits
     for number in range(tape.pass_runs.size - 1):
-        steps = tape.pass_steps[number]
+        start, end = tape.pass_runs[number], tape.pass_runs[number + 1]
         for block in tape.pass_blocks[number]:
-            if tape.pass_blocks.shape[1] > 1:
-                _copy(steps, block, state, near, True)
-            target = near if tape.pass_blocks.shape[1] > 1 else state
-            for run in range(tape.pass_runs[number], tape.pass_runs[number + 1]):
-                role = odd(block & tape.run_read[run - n])
-                _apply(tape.run_pairs, run - n, role, run, matrices, target)
-            if tape.pass_blocks.shape[1] > 1:
-                _copy(steps, block, near, state, False)
+            for run in range(start, end):
+                pairs, role = tape.run_pairs[run - n], odd(block & tape.run_read[run - n])
+                if start < run < end - 1:
+                    _apply(run, role, matrices, near, 0, pairs, near, 0, pairs)
+                    continue
+                source, origin, places = near, 0, pairs
+                target, aim = near, 0
+                if run == start:  # fetches the block
+                    source, origin, pairs = state, block, tape.pass_first[number]
+                if run == end - 1:  # takes it back
+                    target, aim, places = state, block, tape.pass_last[number]
+                _apply(run, role, matrices, source, origin, pairs, target, aim, places)
 
 
 @inlined
 @no_type_check
-def _revolve(tape, matrices, state, costate, near, conear, slopes):
+def _revolve(tape, matrices, final, state, costate, near, conear, slopes):
     """Go back through the circuit and add up the slopes of every run."""
     n = tape.qubits
-    blocked = tape.pass_blocks.shape[1] > 1
+    known = final
     for number in range(tape.pass_runs.size - 2, -1, -1):
-        steps = tape.pass_steps[number]
+        start, end = tape.pass_runs[number], tape.pass_runs[number + 1]
         for block in tape.pass_blocks[number]:
-            if blocked:
-                _copy(steps, block, state, near, True)
-                _copy(steps, block, costate, conear, True)
-            target = near if blocked else state
-            cotarget = conear if blocked else costate
-            for run in range(tape.pass_runs[number + 1] - 1, tape.pass_runs[number] - 1, -1):
-                role = odd(block & tape.run_read[run - n])
-                _undo(tape.run_pairs, run - n, role, run, matrices, target, cotarget, slopes)
-            if blocked:
-                _copy(steps, block, near, state, False)
-                _copy(steps, block, conear, costate, False)
-    _prepared(tape, matrices, state, costate, slopes)
+            for run in range(end - 1, start - 1, -1):
+                pairs, role = tape.run_pairs[run - n], odd(block & tape.run_read[run - n])
+                if start < run < end - 1:
+                    _undo(
+                        *(run, role, matrices),
+                        *(near, conear, 0, pairs),
+                        *(near, conear, 0, pairs),
+                        slopes,
+                    )
+                    continue
+                source, cosource, origin, places = near, conear, 0, pairs
+                target, cotarget, aim = near, conear, 0
+                if run == end - 1:
+                    source, cosource, origin = known, costate, block
+                    pairs = tape.pass_last[number]
+                if run == start:
+                    target, cotarget, aim = state, costate, block
+                    places = tape.pass_first[number]
+                _undo(
+                    *(run, role, matrices),
+                    *(source, cosource, origin, pairs),
+                    *(target, cotarget, aim, places),
+                    slopes,
+                )
+        known = state
+    _prepared(tape, matrices, known, state, costate, slopes)
 
 
 @inlined
 @no_type_check
-def _contract(matrices, qubit, state):
-    """Leave out the last qubit, q, of a state, multiplied by ⟨v| if |v⟩ is how it was prepared."""
-    lanes = width(state)
-    a_re = load(matrices, (4 * qubit) * lanes)
-    b_im = load(matrices, (4 * qubit + 1) * lanes)
-    b_re = load(matrices, (4 * qubit + 2) * lanes)
-    a_im = load(matrices, (4 * qubit + 3) * lanes)
-    for k in range(1 << qubit):
-        a = load(state, 4 * k * lanes)
-        b = load(state, (4 * k + 1) * lanes)
-        c = load(state, (4 * k + 2) * lanes)
-        d = load(state, (4 * k + 3) * lanes)
-        store(state, 2 * k * lanes, a_re * a - a_im * b + b_re * c - b_im * d)
-        store(state, (2 * k + 1) * lanes, a_re * b + a_im * a + b_re * d + b_im * c)
-
-
-@inlined
-@no_type_check
-def _prepared(tape, matrices, state, costate, slopes):
+def _prepared(tape, matrices, final, state, costate, slopes):
     """Add up the slopes of the runs that prepared the qubits; destroys both states.
 
-    The state is a product, |state⟩ = |rest⟩|v⟩, so that one contraction ⟨rest|costate⟩ serves
-    all three slopes of the last qubit, and ⟨v|costate⟩ those of the other ones.
+    The final state is a product, |rest⟩|v⟩, so that one contraction ⟨rest|costate⟩ serves all
+    three slopes of the last qubit, and ⟨v|costate⟩ those of the other ones.
     """
     lanes = width(state)
     zero = splat(state, 0.0)
     parts = np.empty(4 * lanes)
+    source = final
     for number in range(tape.qubits):
         qubit = tape.qubits - 1 - number
-        _contract(matrices, qubit, state)
+        a_re = load(matrices, (4 * qubit) * lanes)
+        b_im = load(matrices, (4 * qubit + 1) * lanes)
+        b_re = load(matrices, (4 * qubit + 2) * lanes)
+        a_im = load(matrices, (4 * qubit + 3) * lanes)
         parts.fill(0.0)
         for chunk in range(0, 1 << qubit, _PARTIAL):
             a, b, c, d = zero, zero, zero, zero
             for k in range(chunk, min(chunk + _PARTIAL, 1 << qubit)):
-                re = load(state, 2 * k * lanes)
-                im = load(state, (2 * k + 1) * lanes)
+                e = load(source, 4 * k * lanes)
+                f = load(source, (4 * k + 1) * lanes)
+                g = load(source, (4 * k + 2) * lanes)
+                h = load(source, (4 * k + 3) * lanes)
+                re = a_re * e - a_im * f + b_re * g - b_im * h
+                im = a_re * f + a_im * e + b_re * h + b_im * g
+                store(state, 2 * k * lanes, re)
+                store(state, (2 * k + 1) * lanes, im)
                 e = load(costate, 4 * k * lanes)
                 f = load(costate, (4 * k + 1) * lanes)
                 g = load(costate, (4 * k + 2) * lanes)
@@ -235,21 +234,23 @@ def _prepared(tape, matrices, state, costate, slopes):
                 b = b + re * f - im * e
                 c = c + re * g + im * h
                 d = d + re * h - im * g
+                store(costate, 2 * k * lanes, a_re * e - a_im * f + b_re * g - b_im * h)
+                store(costate, (2 * k + 1) * lanes, a_re * f + a_im * e + b_re * h + b_im * g)
             accumulate(parts, 0, a)
             accumulate(parts, lanes, b)
             accumulate(parts, 2 * lanes, c)
             accumulate(parts, 3 * lanes, d)
-        _contract(matrices, qubit, costate)
         for lane in range(lanes):
-            a_re = matrices[4 * qubit * lanes + lane]
-            b_im = -matrices[(4 * qubit + 1) * lanes + lane]
-            b_re = matrices[(4 * qubit + 2) * lanes + lane]
-            a_im = -matrices[(4 * qubit + 3) * lanes + lane]
-            e, f = parts[lane], parts[lanes + lane]
-            g, h = parts[2 * lanes + lane], parts[3 * lanes + lane]
-            slopes[3 * qubit * lanes + lane] = e * b_im - f * b_re + g * a_im - h * a_re
-            slopes[(3 * qubit + 1) * lanes + lane] = g * a_re + h * a_im - e * b_re - f * b_im
-            slopes[(3 * qubit + 2) * lanes + lane] = e * a_im - f * a_re - g * b_im + h * b_re
+            v0 = matrices[4 * qubit * lanes + lane]
+            v1 = -matrices[(4 * qubit + 1) * lanes + lane]
+            v2 = matrices[(4 * qubit + 2) * lanes + lane]
+            v3 = -matrices[(4 * qubit + 3) * lanes + lane]
+            p, q = parts[lane], parts[lanes + lane]
+            r, s = parts[2 * lanes + lane], parts[3 * lanes + lane]
+            slopes[3 * qubit * lanes + lane] = p * v1 - q * v2 + r * v3 - s * v0
+            slopes[(3 * qubit + 1) * lanes + lane] = r * v0 + s * v3 - p * v2 - q * v1
+            slopes[(3 * qubit + 2) * lanes + lane] = p * v3 - q * v0 - r * v1 + s * v2
+        source = state
 
 
 @inlined
@@ -281,10 +282,10 @@ def _measure(tape, state, values):
     """Write ⟨P⟩ of every observable as lanes."""
     lanes = width(state)
     values.fill(0.0)
-    for word in range(tape.word_flip.size):
-        for chunk in range(0, 1 << tape.qubits, _PARTIAL):
+    for chunk in range(0, 1 << tape.qubits, _PARTIAL):
+        end = min(chunk + _PARTIAL, 1 << tape.qubits)
+        for word in range(tape.word_flip.size):  # while the chunk is in fast memory
             total = splat(state, 0.0)
-            end = min(chunk + _PARTIAL, 1 << tape.qubits)
             if tape.word_flip[word] == 0:  # only Z: a sum of probabilities with signs
                 for i in range(chunk, end):
                     re, im = load(state, 2 * lanes * i), load(state, (2 * i + 1) * lanes)
@@ -321,79 +322,66 @@ def _seed(tape, cotangents, state, costate):
 
 @kernel
 @no_type_check
-def evaluate(tape, batch, x, w, groups, scratch, states, out):
+def evaluate(tape, groups, matrices, memory, states, out):
     """Evaluate groups of examples, as many to a group as a vector has lanes.
 
     Args:
         tape: the circuit.
-        batch: how many examples a client has.
-        x: inputs; (rows, columns).
-        w: weights; (clients, columns).
         groups: the first one, and the one after the last.
-        scratch: memory, (matrices, state, block, cotangents), flat.
+        matrices: the runs' quaternions, from ``lay_out``; (groups, runs · 4 · lanes).
+        memory: a state, if ``states`` is empty, and a block; see ``scratch``.
         states: receives the groups' states, if it has rows; (groups, size).
         out: receives the expectation values; (rows, observables).
     """
-    matrices, state, near, _ = scratch
-    lanes = width(state)
-    last = out.shape[0] - 1
-    turns = np.empty((1, tape.part_axis.size, 2))
-    quaternions = np.empty((tape.run_mixed.size, 4))
+    lanes = width(memory)
+    size = (2 * lanes) << tape.qubits
+    kept = states.shape[0] > 0
     values = np.empty(out.shape[1] * lanes)
-    client = np.int64(-1)  # none yet
     for group in range(groups[0], groups[1]):
+        state = states[group] if kept else memory[:size]
+        near = _near(tape, state, memory[0 if kept else size :])
+        _evolve(tape, matrices[group], state, near)
+        _measure(tape, state, values)
         first = group * lanes
-        client = _lay_out(
-            tape, first, last, batch, x, w, client, turns[0], quaternions, matrices, turns
-        )
-        target = states[group] if states.shape[0] > 0 else state
-        _evolve(tape, matrices, target, near)
-        _measure(tape, target, values)
-        for row in range(first, min(first + lanes, last + 1)):
+        for row in range(first, min(first + lanes, out.shape[0])):
             for word in range(out.shape[1]):
                 out[row, word] = values[word * lanes + row - first]
 
 
 @kernel
 @no_type_check
-def differentiate(tape, batch, x, w, groups, scratch, states, cotangents, turns, out):
+def differentiate(tape, groups, matrices, memory, states, cotangents, out):
     """Compute the slopes of groups of examples.
 
     Args:
         tape: the circuit.
-        batch: how many examples a client has.
-        x: inputs; (rows, columns).
-        w: weights; (clients, columns).
         groups: the first one, and the one after the last.
-        scratch: memory, (matrices, state, block, costate, block, cotangents), flat.
+        matrices: the runs' quaternions, from ``lay_out``; (groups, runs · 4 · lanes).
+        memory: two states with a block of each, and cotangents; see ``scratch``.
         states: what ``evaluate`` wrote there; without rows, states are evolved once more.
         cotangents: of the expectation values; (rows, observables).
-        turns: receives cos θ/2 and sin θ/2 of the parts of mixed runs; (rows, parts, 2).
         out: receives Im⟨costate|σ|state⟩ behind each run, σ = X, Y, Z; (rows, runs, 3).
     """
-    matrices, state, near, costate, conear, seeds = scratch
-    lanes = width(state)
+    lanes = width(memory)
+    size = (2 * lanes) << tape.qubits
+    state, costate, rest = memory[:size], memory[size : 2 * size], memory[2 * size :]
+    near, rest = _near(tape, state, rest), rest[_near_size(tape, lanes) :]
+    conear, seeds = _near(tape, costate, rest), rest[_near_size(tape, lanes) :]
     last = out.shape[0] - 1
-    shared_turns = np.empty((tape.part_axis.size, 2))
-    quaternions = np.empty((tape.run_mixed.size, 4))
-    slopes = np.empty(3 * tape.run_mixed.size * lanes)
-    client = np.int64(-1)  # none yet
+    slopes = np.empty(3 * out.shape[1] * lanes)
     for group in range(groups[0], groups[1]):
         first = group * lanes
-        client = _lay_out(
-            tape, first, last, batch, x, w, client, shared_turns, quaternions, matrices, turns
-        )
         for word in range(cotangents.shape[1]):
             for lane in range(lanes):
                 seeds[word * lanes + lane] = cotangents[min(first + lane, last), word]
         if states.shape[0] > 0:
-            for k in range(0, state.size, lanes):
-                store(state, k, load(states[group], k))
+            final = states[group]
         else:
-            _evolve(tape, matrices, state, near)
-        _seed(tape, seeds, state, costate)
+            final = state
+            _evolve(tape, matrices[group], state, near)
+        _seed(tape, seeds, final, costate)
         slopes.fill(0.0)
-        _revolve(tape, matrices, state, costate, near, conear, slopes)
+        _revolve(tape, matrices[group], final, state, costate, near, conear, slopes)
         for row in range(first, min(first + lanes, last + 1)):
             for run in range(out.shape[1]):
                 for axis in range(3):

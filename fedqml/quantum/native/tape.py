@@ -12,6 +12,7 @@ from fedqml.quantum.native.steps import Constant, Quaternion, Turn
 
 Integers = NDArray[np.int64]
 Reals = NDArray[np.float64]
+Addresses = NDArray[np.int32]
 
 # States of up to this many qubits are worked on as they lie; larger ones in blocks of this size,
 # copied together; see docs/adr/0005.
@@ -37,10 +38,11 @@ class Tape(NamedTuple):
         term_input: whether it is an input; (terms,).
         term_scale: factor from the input or weight to the angle; (terms,).
         pass_runs: its runs are those from entry p up to entry p + 1; (passes + 1,).
-        pass_steps: the addresses of a block, relative to its first; (passes, 2^width).
         pass_blocks: the first address of every block; (passes, blocks).
-        run_pairs: which addresses of a block it mixes, and in which the qubit is 0 and 1 if it is
-            0 at the block's first; (runs - qubits, 2^(width - 1), 2).
+        pass_first: ``run_pairs`` of its first run, as addresses; (passes, 2^(width - 1), 2).
+        pass_last: those of its last run.
+        run_pairs: which steps of a block it mixes, and in which the qubit is 0 and 1 if it is 0
+            at the block's first address; (runs - qubits, 2^(width - 1), 2).
         run_read: bits whose parity is the qubit's value; (runs - qubits,).
         word_flip: see ``Word``; (observables,).
         word_read: see ``Word``; (observables,).
@@ -58,9 +60,10 @@ class Tape(NamedTuple):
     term_input: NDArray[np.bool_]
     term_scale: Reals
     pass_runs: Integers
-    pass_steps: Integers
     pass_blocks: Integers
-    run_pairs: NDArray[np.int32]
+    pass_first: Addresses
+    pass_last: Addresses
+    run_pairs: Addresses
     run_read: Integers
     word_flip: Integers
     word_read: Integers
@@ -94,7 +97,14 @@ def record(circuit: Circuit) -> Tape:
     mixed = [any(isinstance(p, Turn) and p.angle.inputs for p in run.parts) for run in whole]
     width = n if n <= WHOLE else BLOCK
     groups = passes(found.rest, n, width)
-    blocks = [_pairs(basis, run) for basis, group in groups for run in group]
+    cuts = _cuts(len(group) for _, group in groups)
+    pairs = [_pairs(basis, run) for basis, group in groups for run in group]
+    first = [_span(groups[k][0])[pairs[cuts[k]]] for k in range(len(groups))]
+    last = [_span(groups[k][0])[pairs[cuts[k + 1] - 1]] for k in range(len(groups))]
+
+    def addresses(tables: list[Integers]) -> Addresses:
+        return np.array(tables, dtype=np.int32).reshape(-1, 2**width // 2, 2)
+
     return Tape(
         qubits=n,
         run_mixed=np.array(mixed),
@@ -106,10 +116,11 @@ def record(circuit: Circuit) -> Tape:
         term_column=_integers([(term.inputs or term.weights)[0] for term in flat]),
         term_input=np.array([bool(term.inputs) for term in flat], dtype=bool),
         term_scale=_reals([term.scale for term in flat]),
-        pass_runs=n + _cuts(len(group) for _, group in groups),
-        pass_steps=_integers([_span(basis) for basis, _ in groups]).reshape(-1, 2**width),
+        pass_runs=n + cuts,
         pass_blocks=_integers([_blocks(b, n) for b, _ in groups]).reshape(-1, 2 ** (n - width)),
-        run_pairs=np.array(blocks, dtype=np.int32).reshape(-1, 2**width // 2, 2),
+        pass_first=addresses(first),
+        pass_last=addresses(last),
+        run_pairs=addresses(pairs),
         run_read=_integers([run.read for run in found.rest]),
         word_flip=_integers([word.flip for word in found.words]),
         word_read=_integers([word.read for word in found.words]),
@@ -123,12 +134,11 @@ def _quaternion(part: Turn | Constant) -> Quaternion:
 
 def _pairs(basis: list[int], run: Run) -> Integers:
     """Return which steps of a block a run mixes, first that where the qubit is 0."""
-    width = len(basis)
-    leads = [direction.bit_length() - 1 for direction in basis]
     # as every leading bit is in a single direction, they are the coordinates of a vector
+    leads = [direction.bit_length() - 1 for direction in basis]
     flip = sum((run.flip >> lead & 1) << k for k, lead in enumerate(leads))
-    read = sum(((run.read & direction).bit_count() & 1) << k for k, direction in enumerate(basis))
-    zero = _integers([step for step in range(2**width) if (step & read).bit_count() % 2 == 0])
+    values = _span([(run.read & direction).bit_count() & 1 for direction in basis])
+    (zero,) = np.nonzero(values == 0)
     return np.stack([zero, zero ^ flip], axis=1)
 
 
@@ -142,9 +152,8 @@ def _span(basis: list[int]) -> Integers:
 
 def _blocks(basis: list[int], n_qubits: int) -> Integers:
     """Return the addresses that have no leading bit of a direction: one in each block."""
-    leads = sum(1 << (direction.bit_length() - 1) for direction in basis)
-    addresses = np.arange(2**n_qubits)
-    return addresses[addresses & leads == 0]
+    leads = {direction.bit_length() - 1 for direction in basis}
+    return _span([1 << bit for bit in range(n_qubits) if bit not in leads])
 
 
 def _cuts(lengths: Iterable[int]) -> Integers:

@@ -6,6 +6,7 @@ from typing import no_type_check
 import numpy as np
 
 from fedqml.quantum.native.compiled import inlined, kernel
+from fedqml.quantum.native.lanes import width
 
 
 @inlined
@@ -89,6 +90,41 @@ def _unwind(tape, run, slope, turns, into_x, into_w):
 
 @kernel
 @no_type_check
+def lay_out(tape, batch, x, w, groups, matrices, turns):
+    """Compute the runs of groups of examples, as many to a group as a vector has lanes.
+
+    An example is a lane; those missing in the last group repeat the last one.
+
+    Args:
+        tape: the circuit.
+        batch: how many examples a client has.
+        x: inputs; (rows, columns).
+        w: weights; (clients, columns).
+        groups: the first one, and the one after the last.
+        matrices: receives every run's quaternion; (groups, runs · 4 · lanes).
+        turns: receives cos θ/2 and sin θ/2 of the parts of mixed runs; (groups, parts · 2 · lanes).
+    """
+    lanes = width(matrices)
+    own = np.empty((tape.part_axis.size, 2))
+    quaternions = np.empty((tape.run_mixed.size, 4))
+    known = np.int64(-1)  # whose quaternions of runs that are not mixed are there: none's yet
+    for group in range(groups[0], groups[1]):
+        for lane in range(lanes):
+            row = min(group * lanes + lane, x.shape[0] - 1)
+            client = row // batch
+            for run in range(tape.run_mixed.size):
+                if tape.run_mixed[run] or client != known:
+                    multiply(tape, run, x[row], w[client], own, quaternions)
+                for entry in range(4):
+                    matrices[group, (4 * run + entry) * lanes + lane] = quaternions[run, entry]
+            for part in range(tape.part_axis.size):
+                for entry in range(2):
+                    turns[group, (2 * part + entry) * lanes + lane] = own[part, entry]
+            known = client
+
+
+@kernel
+@no_type_check
 def collect(tape, batch, x, w, slopes, turns, into_x, into_w):
     """Turn the slopes of runs into gradients of inputs and weights.
 
@@ -101,24 +137,29 @@ def collect(tape, batch, x, w, slopes, turns, into_x, into_w):
         x: inputs; (rows, columns).
         w: weights; (clients, columns).
         slopes: from ``differentiate``; (rows, runs, 3). Overwritten.
-        turns: from ``differentiate``; (rows, parts, 2).
+        turns: from ``lay_out``; (groups, parts · 2 · lanes).
         into_x: receives the gradient; zeros of (rows, columns).
         into_w: receives the gradient; zeros of (clients, columns).
     """
+    lanes = width(turns)
     total = np.empty((tape.run_mixed.size, 3))
-    shared_turns = np.empty((tape.part_axis.size, 2))
+    own = np.empty((tape.part_axis.size, 2))
     quaternions = np.empty((tape.run_mixed.size, 4))
     for client in range(into_w.shape[0]):
         total.fill(0.0)
         for row in range(client * batch, (client + 1) * batch):
+            for part in range(tape.part_axis.size):
+                for entry in range(2):
+                    at = (2 * part + entry) * lanes + row % lanes
+                    own[part, entry] = turns[row // lanes, at]
             for run in range(tape.run_mixed.size):
                 if tape.run_mixed[run]:
-                    _unwind(tape, run, slopes[row, run], turns[row], into_x[row], into_w[client])
+                    _unwind(tape, run, slopes[row, run], own, into_x[row], into_w[client])
                 else:
                     for axis in range(3):
                         total[run, axis] += slopes[row, run, axis]
         row = client * batch  # any of them, as nothing here depends on inputs
         for run in range(tape.run_mixed.size):
             if not tape.run_mixed[run]:
-                multiply(tape, run, x[row], w[client], shared_turns, quaternions)
-                _unwind(tape, run, total[run], shared_turns, into_x[row], into_w[client])
+                multiply(tape, run, x[row], w[client], own, quaternions)
+                _unwind(tape, run, total[run], own, into_x[row], into_w[client])
