@@ -15,7 +15,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedqml.quantum.native.tape import Tape
+from fedqml.quantum.native.program import Program
+from fedqml.quantum.native.tape import Passes, Tape
 
 # More rows are evaluated one chunk after the other, so that memory stays bounded.
 _ROWS = 8192
@@ -53,41 +54,47 @@ def _kernels() -> tuple[ModuleType, ModuleType]:
 
 
 def expectations(
-    tape: Tape, x: Float[Tensor, "*clients batch columns"], w: Float[Tensor, "*clients angles"]
+    program: Program,
+    x: Float[Tensor, "*clients batch inputs"],
+    w: Float[Tensor, "*clients weights"],
+    keep: bool,
 ) -> tuple[Float[Tensor, "*clients batch observables"], Float[Tensor, " kept"]]:
     """Return the expectation values of one or many clients' examples, and what can be used again.
 
     Args:
-        tape: the circuit.
-        x: its inputs; ([clients], batch, columns).
-        w: its weights; ([clients], columns).
+        program: the compiled circuit; has tables for the kernels.
+        x: its inputs; ([clients], batch, inputs).
+        w: its weights; ([clients], weights).
+        keep: whether gradients may be asked for.
 
     Returns:
         Values, ([clients], batch, observables), and what ``gradients`` can take as ``kept``; it
-        is empty if that would be too large.
+        is empty if that is not wanted or would be too large.
     """
     xs, ws = _stack(x, 3), _stack(w, 2)
-    out = np.empty((*xs.shape[:2], len(tape.word_flip)), dtype=xs.dtype)
+    out = np.empty((*xs.shape[:2], len(program.circuit.observables)), dtype=xs.dtype)
     chunks = _chunks(*xs.shape[:2])
+    keep = keep and len(chunks) == 1
     kept = torch.empty(0, dtype=x.dtype)
     for part in chunks:
-        kept = _evaluate(tape, xs[part], ws[part], out[part], len(chunks) == 1)
-    return torch.from_numpy(out if x.ndim == 3 else out[0]), kept if len(chunks) == 1 else kept[:0]
+        found = _evaluate(program, xs[part], ws[part], out[part], keep)
+        kept = found if keep else kept
+    return torch.from_numpy(out if x.ndim == 3 else out[0]), kept
 
 
 def gradients(
-    tape: Tape,
-    x: Float[Tensor, "*clients batch columns"],
-    w: Float[Tensor, "*clients angles"],
+    program: Program,
+    x: Float[Tensor, "*clients batch inputs"],
+    w: Float[Tensor, "*clients weights"],
     cotangents: Float[Tensor, "*clients batch observables"],
     kept: Float[Tensor, " kept"],
-) -> tuple[Float[Tensor, "*clients batch columns"], Float[Tensor, "*clients angles"]]:
+) -> tuple[Float[Tensor, "*clients batch inputs"], Float[Tensor, "*clients weights"]]:
     """Return the gradients Σ_P g_P ∂⟨P⟩ by inputs, and by weights summed over examples.
 
     Args:
-        tape: the circuit.
-        x: its inputs; ([clients], batch, columns).
-        w: its weights; ([clients], columns).
+        program: the compiled circuit; has tables for the kernels.
+        x: its inputs; ([clients], batch, inputs).
+        w: its weights; ([clients], weights).
         cotangents: the g_P; ([clients], batch, observables).
         kept: from ``expectations`` with the same ``x`` and ``w``, or empty; not changed.
 
@@ -97,7 +104,7 @@ def gradients(
     xs, ws, seeds = _stack(x, 3), _stack(w, 2), _stack(cotangents, 3)
     into_x, into_w = np.zeros(xs.shape), np.zeros(ws.shape)
     for part in _chunks(*xs.shape[:2]):
-        _differentiate(tape, xs[part], ws[part], seeds[part], kept, into_x[part], into_w[part])
+        _differentiate(program, xs[part], ws[part], seeds[part], kept, into_x[part], into_w[part])
     found = into_x.astype(xs.dtype, copy=False), into_w.astype(xs.dtype, copy=False)
     by_x, by_w = (torch.from_numpy(a if x.ndim == 3 else a[0]) for a in found)
     return by_x, by_w
@@ -109,6 +116,10 @@ def _stack(values: Tensor, dimensions: int) -> Array:
     return array if array.ndim == dimensions else array[None]
 
 
+def _rows(values: Array) -> Array:
+    return values.reshape(values.shape[0] * values.shape[1], values.shape[2])
+
+
 def _chunks(clients: int, batch: int) -> list[slice]:
     """Cut the clients so that a chunk has few rows; no chunks if there are no rows at all."""
     if batch == 0:
@@ -117,108 +128,129 @@ def _chunks(clients: int, batch: int) -> list[slice]:
     return [slice(start, start + size) for start in range(0, clients, size)]
 
 
-def _evaluate(tape: Tape, x: Array, w: Array, out: Array, keep: bool) -> Tensor:
-    """Write the values, and return what was computed on the way, with the states if asked to."""
-    kernels, angles = _kernels()
+def _evaluate(program: Program, x: Array, w: Array, out: Array, keep: bool) -> Tensor:
+    """Write the values; return what was computed on the way, with the states if asked to."""
+    kernels, turns = _kernels()
+    tape, columns = _tape(program), program.columns
     batch, rows, values = x.shape[1], _rows(x), _rows(out)
     kept = _tables(tape, len(rows), rows.dtype, keep)
-    matrices, turns, states = _split(tape, len(rows), kept)
+    matrices, angles, states = _split(tape, len(rows), kept)
 
     def work(groups: tuple[int, int]) -> None:
-        memory = _scratch(tape, rows.dtype, states=1 - bool(len(states)))
-        angles.lay_out(tape, batch, rows, w, groups, matrices, turns)
-        kernels.evaluate(tape, groups, matrices, memory, states, values)
+        turns.lay_out(tape.parts, columns, batch, rows, w, groups, matrices, angles)
+        memory, own = _memory(tape.passes, rows.dtype, states=0 if len(states) else 1), states
+        if len(states) == 0:
+            own, memory = _first_state(tape.passes, memory)
+        kernels.evaluate(tape.passes, groups, matrices, memory, own, values)
 
     _in_threads(tape, len(rows), rows.dtype, work)
     return kept
 
 
 def _differentiate(
-    tape: Tape, x: Array, w: Array, cotangents: Array, kept: Tensor, into_x: Array, into_w: Array
+    program: Program,
+    x: Array,
+    w: Array,
+    cotangents: Array,
+    kept: Tensor,
+    into_x: Array,
+    into_w: Array,
 ) -> None:
-    kernels, angles = _kernels()
+    kernels, turns = _kernels()
+    tape, columns = _tape(program), program.columns
     batch, rows, seeds = x.shape[1], _rows(x), _rows(cotangents)
     again = kept.numel() == 0
     if again:
-        kept = _tables(tape, len(rows), rows.dtype, False)
-    matrices, turns, states = _split(tape, len(rows), kept)
-    slopes = np.empty((len(rows), len(tape.run_mixed), 3))
+        kept = _tables(tape, len(rows), rows.dtype, states=False)
+    matrices, angles, states = _split(tape, len(rows), kept)
+    slopes = np.empty((len(rows), len(tape.parts.run_mixed), 3))
+    lanes = _lanes(rows.dtype)
 
     def work(groups: tuple[int, int]) -> None:
-        memory = _scratch(tape, rows.dtype, states=2)
+        memory = _memory(tape.passes, rows.dtype, states=2)
         if again:
-            angles.lay_out(tape, batch, rows, w, groups, matrices, turns)
-        kernels.differentiate(tape, groups, matrices, memory, states, seeds, slopes)
+            turns.lay_out(tape.parts, columns, batch, rows, w, groups, matrices, angles)
+        if len(states) > 0:
+            kernels.differentiate(tape.passes, groups, matrices, memory, states, seeds, slopes)
+            return
+        own, rest = _first_state(tape.passes, memory)
+        for group in range(*groups):
+            members = slice(group * lanes, (group + 1) * lanes)
+            one, into = matrices[group : group + 1], slopes[members]
+            kernels.evaluate(tape.passes, (0, 1), one, rest, own, np.empty((0, 0), rows.dtype))
+            kernels.differentiate(tape.passes, (0, 1), one, memory, own, seeds[members], into)
 
     _in_threads(tape, len(rows), rows.dtype, work)
-    angles.collect(tape, batch, rows, w, slopes, turns, _rows(into_x), into_w)
+    turns.collect(tape.parts, columns, batch, rows, w, slopes, angles, _rows(into_x), into_w)
 
 
-def _rows(values: Array) -> Array:
-    return values.reshape(values.shape[0] * values.shape[1], values.shape[2])
+def _tape(program: Program) -> Tape:
+    assert program.tape is not None, "only called where the kernels run"
+    return program.tape
 
 
 @cache
-def _lanes(dtype: np.dtype[Any] | torch.dtype) -> int:
+def _lanes(dtype: np.dtype[Any]) -> int:
     from fedqml.quantum.native.lanes import WIDTH_BYTES
 
     return WIDTH_BYTES // dtype.itemsize
 
 
-def _table_sizes(tape: Tape, rows: int, dtype: np.dtype[Any]) -> tuple[int, int, int]:
-    """Return how many numbers the rows' matrices, turns and states are."""
+def _sizes(tape: Tape, rows: int, dtype: np.dtype[Any]) -> tuple[int, int, int]:
+    """Return how many groups the rows are, and how long a group's matrices and turns."""
     lanes = _lanes(dtype)
-    padded = -(-rows // lanes) * lanes
-    return (
-        4 * len(tape.run_mixed) * padded,
-        2 * len(tape.part_axis) * padded,
-        padded * 2 << tape.qubits,
-    )
+    parts = tape.parts
+    return -(-rows // lanes), 4 * len(parts.run_mixed) * lanes, 2 * len(parts.part_axis) * lanes
 
 
 def _tables(tape: Tape, rows: int, dtype: np.dtype[Any], states: bool) -> Tensor:
     """Return memory for the rows' matrices and turns, and for their states if that is not much."""
-    matrices, turns, amplitudes = _table_sizes(tape, rows, dtype)
-    if not states or amplitudes * dtype.itemsize > _KEPT_BYTES:
-        amplitudes = 0
+    groups, matrices, turns = _sizes(tape, rows, dtype)
+    state = _lanes(dtype) * 2 << tape.passes.qubits
+    if not states or groups * state * dtype.itemsize > _KEPT_BYTES:
+        state = 0
     # PyTorch's memory begins with a cache line, as a vector should; NumPy's does not
-    return torch.empty(matrices + turns + amplitudes, dtype=_TORCH[dtype.itemsize])
-
-
-_TORCH = {4: torch.float32, 8: torch.float64}
+    precision = torch.float64 if dtype.itemsize == 8 else torch.float32
+    return torch.empty(groups * (matrices + turns + state), dtype=precision)
 
 
 def _split(tape: Tape, rows: int, tables: Tensor) -> tuple[Array, Array, Array]:
-    """Return matrices, turns and states, a row for each group; states may have no rows."""
+    """Return matrices, turns and states, a row for each group; there may be no states."""
     flat = tables.detach().numpy()
-    matrices, turns, _ = _table_sizes(tape, rows, flat.dtype)
-    groups = -(-rows // _lanes(flat.dtype))
-    states = flat[matrices + turns :]
+    groups, matrices, turns = _sizes(tape, rows, flat.dtype)
+    behind, end = groups * matrices, groups * (matrices + turns)
+    states = flat[end:].reshape(groups if len(flat) > end else 0, -1 if len(flat) > end else 0)
     return (
-        flat[:matrices].reshape(groups, -1),
-        flat[matrices : matrices + turns].reshape(groups, turns // groups),
-        states.reshape(groups if states.size else 0, 2 * _lanes(flat.dtype) << tape.qubits),
+        flat[:behind].reshape(groups, matrices),
+        flat[behind:end].reshape(groups, turns),
+        states,
     )
 
 
-_memory = threading.local()
+_own = threading.local()
 
 
-def _scratch(tape: Tape, dtype: np.dtype[Any], states: int) -> Array:
+def _memory(passes: Passes, dtype: np.dtype[Any], states: int) -> Array:
     """Return this thread's memory for states, a block of each, and cotangents.
 
-    Small memory is used again by the next call: new memory has to be filled with zeros by the
-    operating system, which takes as long as a few gates.
+    Memory that is not large serves the next call, too: the operating system fills new memory with
+    zeros, which takes as long as several gates.
     """
-    block = 0 if tape.pass_blocks.shape[1] == 1 else 4 * tape.run_pairs.shape[1]
-    numbers = states * (2 << tape.qubits) + max(1, states) * block + len(tape.word_flip)
+    blocks = max(1, states) * 4 * passes.run_pairs.shape[1]
+    numbers = states * (2 << passes.qubits) + blocks + len(passes.word_flip)
     size = numbers * _lanes(dtype) * dtype.itemsize
-    memory: Array | None = getattr(_memory, "bytes", None)
-    if memory is None or memory.size < size:
+    memory: Array | None = getattr(_own, "memory", None)
+    if memory is None or len(memory) < size:
         memory = torch.empty(size, dtype=torch.uint8).numpy()
         if size <= _RETAINED_BYTES:
-            _memory.bytes = memory
+            _own.memory = memory
     return memory[:size].view(dtype)
+
+
+def _first_state(passes: Passes, memory: Array) -> tuple[Array, Array]:
+    """Return the state that memory begins with, as a row, and the memory behind it."""
+    size = _lanes(memory.dtype) * 2 << passes.qubits
+    return memory[None, :size], memory[size:]
 
 
 def _in_threads(
@@ -226,7 +258,7 @@ def _in_threads(
 ) -> None:
     """Do the groups of rows in as many threads as PyTorch may use, if there is much to do."""
     groups = -(-rows // _lanes(dtype))
-    effort = groups * len(tape.run_mixed) << tape.qubits
+    effort = groups * len(tape.parts.run_mixed) << tape.passes.qubits
     threads = max(1, min(torch.get_num_threads(), groups, effort // _WORTH_A_THREAD))
     if threads == 1:
         work((0, groups))
@@ -241,10 +273,10 @@ def _in_threads(
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    # to start threads anew for every call would take longer than many calls
+    # to start threads for every call would take longer than many a call
     return ThreadPoolExecutor(threads, thread_name_prefix="fedqml")
 
 
-# a forked process has the pool, but not its threads
 if hasattr(os, "register_at_fork"):
+    # a forked process has the pool, but not its threads
     os.register_at_fork(after_in_child=_pool.cache_clear)

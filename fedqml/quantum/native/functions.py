@@ -40,6 +40,23 @@ def is_forward(*tensors: Tensor) -> bool:
     return any(torch.autograd.forward_ad.unpack_dual(t).tangent is not None for t in tensors)
 
 
+def is_constant(*tensors: Tensor) -> bool:
+    """Return whether nobody can ask for a derivative of what is computed from tensors.
+
+    Args:
+        tensors: what would be given to a function.
+
+    Returns:
+        False inside ``torch.func`` 's transforms, and where PyTorch records a tensor's history.
+
+    Example:
+        >>> is_constant(torch.ones(1)), is_constant(torch.ones(1, requires_grad=True))
+        (True, False)
+    """
+    recorded = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    return not recorded and not _in_transform()
+
+
 def _in_transform() -> bool:
     return torch._C._functorch.peek_interpreter_stack() is not None
 
@@ -49,17 +66,15 @@ def plain(program: Program, x: Tensor, w: Tensor) -> Tensor:
 
     Args:
         program: the compiled circuit.
-        x: its inputs; (clients, batch, columns), or (*batch, columns) of a single client.
-        w: its weights; (clients, columns), or (columns,).
+        x: its inputs; (clients, batch, inputs), or (*batch, inputs) of a single client.
+        w: its weights; (clients, weights), or (weights,).
 
     Returns:
         (clients, batch, observables), or (*batch, observables).
     """
-    # the circuit's count of columns ends with the last that it reads
-    x, w = x[..., : program.circuit.n_inputs], w[..., : program.circuit.n_weights]
     if w.ndim == 1:
-        return simulate(program.circuit, x, w)
-    return torch.func.vmap(lambda rows, angles: simulate(program.circuit, rows, angles))(x, w)
+        return simulate(program.circuit, *program.read(x, w))
+    return torch.func.vmap(lambda rows, weights: plain(program, rows, weights))(x, w)
 
 
 def _plain_gradients(
@@ -84,17 +99,16 @@ def _unstacked(size: int, stacked: bool, values: Tensor) -> Tensor:
 
 
 class Expectations(torch.autograd.Function):
-    """⟨P⟩ of a program, and the states they were measured in: (x, w) -> (values, states).
+    """⟨P⟩ of a program, and what gradients can use again: (x, w) -> (values, kept).
 
-    The states are memory for the gradients only. They are those of the stack that the kernels
-    saw, below all mapped dimensions, and never mapped themselves.
+    The latter is that of the stack that the kernels saw, below all mapped dimensions, and never
+    mapped itself.
     """
 
     @staticmethod
     def forward(x: Tensor, w: Tensor, program: Program) -> tuple[Tensor, Tensor]:
-        """Return the values and states."""
-        assert program.tape is not None, "only called where the kernels run"
-        return call.expectations(program.tape, x, w)
+        """Return both."""
+        return call.expectations(program, x, w, keep=True)
 
     @staticmethod
     def setup_context(
@@ -102,10 +116,10 @@ class Expectations(torch.autograd.Function):
     ) -> None:
         """Keep what the derivatives need."""
         x, w, ctx.program = inputs
-        _, states = output
-        ctx.mark_non_differentiable(states)
-        ctx.set_materialize_grads(False)  # or there would be zeros for the states
-        ctx.save_for_backward(x, w, states)
+        _, kept = output
+        ctx.mark_non_differentiable(kept)
+        ctx.set_materialize_grads(False)  # or there would be zeros for what is kept
+        ctx.save_for_backward(x, w, kept)
 
     @staticmethod
     def backward(
@@ -114,11 +128,11 @@ class Expectations(torch.autograd.Function):
         """Return the gradients."""
         if cotangents is None:
             return None, None, None
-        x, w, states = ctx.saved_tensors
+        x, w, kept = ctx.saved_tensors
         if torch.is_grad_enabled() or _in_transform():
-            by_x, by_w = Gradients.apply(x, w, cotangents, states, ctx.program)
+            by_x, by_w = Gradients.apply(x, w, cotangents, kept, ctx.program)
         else:  # nobody will differentiate again
-            by_x, by_w = call.gradients(ctx.program.tape, x, w, cotangents, states)
+            by_x, by_w = call.gradients(ctx.program, x, w, cotangents, kept)
         return by_x, by_w, None
 
     @staticmethod
@@ -131,20 +145,19 @@ class Expectations(torch.autograd.Function):
         size, stacked = info.batch_size, w.ndim - (in_dims[1] is not None) == 2
         x = _stacked(size, stacked, x, in_dims[0])
         w = _stacked(size, stacked, w, in_dims[1])
-        values, states = Expectations.apply(x, w, program)
-        return (_unstacked(size, stacked, values), states), (0, None)
+        values, kept = Expectations.apply(x, w, program)
+        return (_unstacked(size, stacked, values), kept), (0, None)
 
 
 class Gradients(torch.autograd.Function):
-    """The gradients of Σ_P g_P ⟨P⟩: (x, w, g, states) -> (by x, by w)."""
+    """The gradients of Σ_P g_P ⟨P⟩: (x, w, g, kept) -> (by x, by w)."""
 
     @staticmethod
     def forward(
-        x: Tensor, w: Tensor, cotangents: Tensor, states: Tensor, program: Program
+        x: Tensor, w: Tensor, cotangents: Tensor, kept: Tensor, program: Program
     ) -> tuple[Tensor, Tensor]:
         """Return the gradients."""
-        assert program.tape is not None, "only called where the kernels run"
-        return call.gradients(program.tape, x, w, cotangents, states)
+        return call.gradients(program, x, w, cotangents, kept)
 
     @staticmethod
     def setup_context(
@@ -169,14 +182,14 @@ class Gradients(torch.autograd.Function):
         info: Any, in_dims: tuple[int | None, ...], *inputs: Any
     ) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
         """Return the gradients of a longer stack of clients."""
-        x, w, cotangents, states, program = inputs
+        x, w, cotangents, kept, program = inputs
         size, stacked = info.batch_size, w.ndim - (in_dims[1] is not None) == 2
         if in_dims[0] is None and in_dims[1] is None:
-            states = states[:0]  # the stack was not made longer when they were computed
+            kept = kept[:0]  # the stack was not made longer when they were computed
         x = _stacked(size, stacked, x, in_dims[0])
         w = _stacked(size, stacked, w, in_dims[1])
         cotangents = _stacked(size, stacked, cotangents, in_dims[2])
-        by_x, by_w = Gradients.apply(x, w, cotangents, states, program)
+        by_x, by_w = Gradients.apply(x, w, cotangents, kept, program)
         return (_unstacked(size, stacked, by_x), _unstacked(size, stacked, by_w)), (0, 0)
 
 

@@ -18,27 +18,27 @@ _PARTIAL = 64
 
 @inlined
 @no_type_check
-def _near_size(tape, lanes):
+def _near_size(passes, lanes):
     """Return the size of the memory for a block, of which a whole state has no need."""
-    return 4 * lanes * tape.run_pairs.shape[1] if tape.pass_blocks.shape[1] > 1 else 0
+    return 4 * lanes * passes.run_pairs.shape[1] if passes.pass_blocks.shape[1] > 1 else 0
 
 
 @inlined
 @no_type_check
-def _near(tape, state, memory):
+def _near(passes, state, memory):
     """Return where a block is worked on."""
-    size = _near_size(tape, width(state))
+    size = _near_size(passes, width(state))
     return memory[:size] if size > 0 else state
 
 
 @inlined
 @no_type_check
-def _product_state(tape, matrices, state):
+def _product_state(passes, matrices, state):
     """Write the state in which the first runs leave |0...0>."""
     lanes = width(state)
     store(state, 0, splat(state, 1.0))
     store(state, lanes, splat(state, 0.0))
-    for qubit in range(tape.qubits):
+    for qubit in range(passes.qubits):
         # |0> becomes a|0> + b|1>, a = q0 - i q3, b = q2 - i q1
         a_re = load(matrices, (4 * qubit) * lanes)
         b_im = load(matrices, (4 * qubit + 1) * lanes)
@@ -138,38 +138,38 @@ def _inner(state, costate, i, j, x, y, z):
 
 @inlined
 @no_type_check
-def _evolve(tape, matrices, state, near):
+def _evolve(passes, matrices, state, near):
     """Write the state of the whole circuit."""
-    _product_state(tape, matrices, state)
-    n = tape.qubits
-    for number in range(tape.pass_runs.size - 1):
-        start, end = tape.pass_runs[number], tape.pass_runs[number + 1]
-        for block in tape.pass_blocks[number]:
+    _product_state(passes, matrices, state)
+    n = passes.qubits
+    for number in range(passes.pass_runs.size - 1):
+        start, end = passes.pass_runs[number], passes.pass_runs[number + 1]
+        for block in passes.pass_blocks[number]:
             for run in range(start, end):
-                pairs, role = tape.run_pairs[run - n], odd(block & tape.run_read[run - n])
+                pairs, role = passes.run_pairs[run - n], odd(block & passes.run_read[run - n])
                 if start < run < end - 1:
                     _apply(run, role, matrices, near, 0, pairs, near, 0, pairs)
                     continue
                 source, origin, places = near, 0, pairs
                 target, aim = near, 0
                 if run == start:  # fetches the block
-                    source, origin, pairs = state, block, tape.pass_first[number]
+                    source, origin, pairs = state, block, passes.pass_first[number]
                 if run == end - 1:  # takes it back
-                    target, aim, places = state, block, tape.pass_last[number]
+                    target, aim, places = state, block, passes.pass_last[number]
                 _apply(run, role, matrices, source, origin, pairs, target, aim, places)
 
 
 @inlined
 @no_type_check
-def _revolve(tape, matrices, final, state, costate, near, conear, slopes):
+def _revolve(passes, matrices, final, state, costate, near, conear, slopes):
     """Go back through the circuit and add up the slopes of every run."""
-    n = tape.qubits
+    n = passes.qubits
     known = final
-    for number in range(tape.pass_runs.size - 2, -1, -1):
-        start, end = tape.pass_runs[number], tape.pass_runs[number + 1]
-        for block in tape.pass_blocks[number]:
+    for number in range(passes.pass_runs.size - 2, -1, -1):
+        start, end = passes.pass_runs[number], passes.pass_runs[number + 1]
+        for block in passes.pass_blocks[number]:
             for run in range(end - 1, start - 1, -1):
-                pairs, role = tape.run_pairs[run - n], odd(block & tape.run_read[run - n])
+                pairs, role = passes.run_pairs[run - n], odd(block & passes.run_read[run - n])
                 if start < run < end - 1:
                     _undo(
                         *(run, role, matrices),
@@ -182,10 +182,10 @@ def _revolve(tape, matrices, final, state, costate, near, conear, slopes):
                 target, cotarget, aim = near, conear, 0
                 if run == end - 1:
                     source, cosource, origin = known, costate, block
-                    pairs = tape.pass_last[number]
+                    pairs = passes.pass_last[number]
                 if run == start:
                     target, cotarget, aim = state, costate, block
-                    places = tape.pass_first[number]
+                    places = passes.pass_first[number]
                 _undo(
                     *(run, role, matrices),
                     *(source, cosource, origin, pairs),
@@ -193,12 +193,12 @@ def _revolve(tape, matrices, final, state, costate, near, conear, slopes):
                     slopes,
                 )
         known = state
-    _prepared(tape, matrices, known, state, costate, slopes)
+    _prepared(passes, matrices, known, state, costate, slopes)
 
 
 @inlined
 @no_type_check
-def _prepared(tape, matrices, final, state, costate, slopes):
+def _prepared(passes, matrices, final, state, costate, slopes):
     """Add up the slopes of the runs that prepared the qubits; destroys both states.
 
     The final state is a product, |rest⟩|v⟩, so that one contraction ⟨rest|costate⟩ serves all
@@ -208,8 +208,8 @@ def _prepared(tape, matrices, final, state, costate, slopes):
     zero = splat(state, 0.0)
     parts = np.empty(4 * lanes)
     source = final
-    for number in range(tape.qubits):
-        qubit = tape.qubits - 1 - number
+    for number in range(passes.qubits):
+        qubit = passes.qubits - 1 - number
         a_re = load(matrices, (4 * qubit) * lanes)
         b_im = load(matrices, (4 * qubit + 1) * lanes)
         b_re = load(matrices, (4 * qubit + 2) * lanes)
@@ -255,20 +255,20 @@ def _prepared(tape, matrices, final, state, costate, slopes):
 
 @inlined
 @no_type_check
-def _sign(tape, word, state, i):
-    return splat(state, 1.0 - 2.0 * odd(i & tape.word_read[word]))
+def _sign(passes, word, state, i):
+    return splat(state, 1.0 - 2.0 * odd(i & passes.word_read[word]))
 
 
 @inlined
 @no_type_check
-def _word(tape, word, state, i):
+def _word(passes, word, state, i):
     """Return the amplitude at the address i of the state after a Pauli word."""
     lanes = width(state)
-    other = i ^ tape.word_flip[word]
+    other = i ^ passes.word_flip[word]
     re = load(state, 2 * lanes * other)
     im = load(state, (2 * other + 1) * lanes)
-    sign = _sign(tape, word, state, other)
-    phase = tape.word_phase[word]
+    sign = _sign(passes, word, state, other)
+    phase = passes.word_phase[word]
     if phase & 1:  # times i
         re, im = splat(state, 0.0) - im, re
     if phase & 2:  # times -1
@@ -278,21 +278,21 @@ def _word(tape, word, state, i):
 
 @inlined
 @no_type_check
-def _measure(tape, state, values):
+def _measure(passes, state, values):
     """Write ⟨P⟩ of every observable as lanes."""
     lanes = width(state)
     values.fill(0.0)
-    for chunk in range(0, 1 << tape.qubits, _PARTIAL):
-        end = min(chunk + _PARTIAL, 1 << tape.qubits)
-        for word in range(tape.word_flip.size):  # while the chunk is in fast memory
+    for chunk in range(0, 1 << passes.qubits, _PARTIAL):
+        end = min(chunk + _PARTIAL, 1 << passes.qubits)
+        for word in range(values.size // lanes):  # while the chunk is in fast memory
             total = splat(state, 0.0)
-            if tape.word_flip[word] == 0:  # only Z: a sum of probabilities with signs
+            if passes.word_flip[word] == 0:  # only Z: a sum of probabilities with signs
                 for i in range(chunk, end):
                     re, im = load(state, 2 * lanes * i), load(state, (2 * i + 1) * lanes)
-                    total = total + _sign(tape, word, state, i) * (re * re + im * im)
+                    total = total + _sign(passes, word, state, i) * (re * re + im * im)
             else:
                 for i in range(chunk, end):
-                    re, im = _word(tape, word, state, i)
+                    re, im = _word(passes, word, state, i)
                     own_re, own_im = load(state, 2 * lanes * i), load(state, (2 * i + 1) * lanes)
                     total = total + own_re * re + own_im * im
             accumulate(values, word * lanes, total)
@@ -300,21 +300,21 @@ def _measure(tape, state, values):
 
 @inlined
 @no_type_check
-def _seed(tape, cotangents, state, costate):
+def _seed(passes, cotangents, state, costate):
     """Write Σ_P g_P P|state⟩."""
     lanes = width(state)
-    for i in range(1 << tape.qubits):
+    for i in range(1 << passes.qubits):
         factor = splat(state, 0.0)
-        for word in range(tape.word_flip.size):
-            if tape.word_flip[word] == 0:
-                factor = factor + _sign(tape, word, state, i) * load(cotangents, word * lanes)
+        for word in range(passes.word_flip.size):
+            if passes.word_flip[word] == 0:
+                factor = factor + _sign(passes, word, state, i) * load(cotangents, word * lanes)
         store(costate, 2 * lanes * i, factor * load(state, 2 * lanes * i))
         store(costate, (2 * i + 1) * lanes, factor * load(state, (2 * i + 1) * lanes))
-    for word in range(tape.word_flip.size):
-        if tape.word_flip[word] != 0:
+    for word in range(passes.word_flip.size):
+        if passes.word_flip[word] != 0:
             cotangent = load(cotangents, word * lanes)
-            for i in range(1 << tape.qubits):
-                re, im = _word(tape, word, state, i)
+            for i in range(1 << passes.qubits):
+                re, im = _word(passes, word, state, i)
                 at = 2 * lanes * i
                 store(costate, at, load(costate, at) + cotangent * re)
                 store(costate, at + lanes, load(costate, at + lanes) + cotangent * im)
@@ -322,26 +322,25 @@ def _seed(tape, cotangents, state, costate):
 
 @kernel
 @no_type_check
-def evaluate(tape, groups, matrices, memory, states, out):
+def evaluate(passes, groups, matrices, memory, states, out):
     """Evaluate groups of examples, as many to a group as a vector has lanes.
 
     Args:
-        tape: the circuit.
+        passes: of the circuit.
         groups: the first one, and the one after the last.
         matrices: the runs' quaternions, from ``lay_out``; (groups, runs · 4 · lanes).
-        memory: a state, if ``states`` is empty, and a block; see ``scratch``.
-        states: receives the groups' states, if it has rows; (groups, size).
-        out: receives the expectation values; (rows, observables).
+        memory: for a block, flat.
+        states: receives the groups' states, each in its row or all in a single one, one after the
+            other; (groups or 1, size).
+        out: receives the expectation values, perhaps of the first observables only;
+            (rows, observables).
     """
     lanes = width(memory)
-    size = (2 * lanes) << tape.qubits
-    kept = states.shape[0] > 0
     values = np.empty(out.shape[1] * lanes)
     for group in range(groups[0], groups[1]):
-        state = states[group] if kept else memory[:size]
-        near = _near(tape, state, memory[0 if kept else size :])
-        _evolve(tape, matrices[group], state, near)
-        _measure(tape, state, values)
+        state = states[min(group, states.shape[0] - 1)]
+        _evolve(passes, matrices[group], state, _near(passes, state, memory))
+        _measure(passes, state, values)
         first = group * lanes
         for row in range(first, min(first + lanes, out.shape[0])):
             for word in range(out.shape[1]):
@@ -350,23 +349,23 @@ def evaluate(tape, groups, matrices, memory, states, out):
 
 @kernel
 @no_type_check
-def differentiate(tape, groups, matrices, memory, states, cotangents, out):
+def differentiate(passes, groups, matrices, memory, states, cotangents, out):
     """Compute the slopes of groups of examples.
 
     Args:
-        tape: the circuit.
+        passes: of the circuit.
         groups: the first one, and the one after the last.
         matrices: the runs' quaternions, from ``lay_out``; (groups, runs · 4 · lanes).
-        memory: two states with a block of each, and cotangents; see ``scratch``.
-        states: what ``evaluate`` wrote there; without rows, states are evolved once more.
+        memory: for two states, a block of each, and cotangents, flat.
+        states: what ``evaluate`` wrote; (groups, size). May lie where the memory begins.
         cotangents: of the expectation values; (rows, observables).
         out: receives Im⟨costate|σ|state⟩ behind each run, σ = X, Y, Z; (rows, runs, 3).
     """
     lanes = width(memory)
-    size = (2 * lanes) << tape.qubits
+    size = (2 * lanes) << passes.qubits
     state, costate, rest = memory[:size], memory[size : 2 * size], memory[2 * size :]
-    near, rest = _near(tape, state, rest), rest[_near_size(tape, lanes) :]
-    conear, seeds = _near(tape, costate, rest), rest[_near_size(tape, lanes) :]
+    near, rest = _near(passes, state, rest), rest[_near_size(passes, lanes) :]
+    conear, seeds = _near(passes, costate, rest), rest[_near_size(passes, lanes) :]
     last = out.shape[0] - 1
     slopes = np.empty(3 * out.shape[1] * lanes)
     for group in range(groups[0], groups[1]):
@@ -374,14 +373,9 @@ def differentiate(tape, groups, matrices, memory, states, cotangents, out):
         for word in range(cotangents.shape[1]):
             for lane in range(lanes):
                 seeds[word * lanes + lane] = cotangents[min(first + lane, last), word]
-        if states.shape[0] > 0:
-            final = states[group]
-        else:
-            final = state
-            _evolve(tape, matrices[group], state, near)
-        _seed(tape, seeds, final, costate)
+        _seed(passes, seeds, states[group], costate)
         slopes.fill(0.0)
-        _revolve(tape, matrices[group], final, state, costate, near, conear, slopes)
+        _revolve(passes, matrices[group], states[group], state, costate, near, conear, slopes)
         for row in range(first, min(first + lanes, last + 1)):
             for run in range(out.shape[1]):
                 for axis in range(3):

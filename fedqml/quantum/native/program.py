@@ -11,6 +11,7 @@ from torch import Tensor
 from fedqml.quantum.angle import Angle, Column, Term, columns
 from fedqml.quantum.circuit import Circuit
 from fedqml.quantum.lightcone import influential
+from fedqml.quantum.native.columns import Columns, tabulate
 from fedqml.quantum.native.tape import Tape, record
 from fedqml.quantum.pauli import Pauli
 
@@ -25,12 +26,14 @@ class Program:
         circuit: reads the former as its inputs and the latter as its weights, on the qubits that
             have influence.
         tape: the circuit for the kernels; None if it has a gate that they do not know.
+        columns: ``of_inputs`` and ``of_weights`` for the kernels; None if they do not know a map.
     """
 
     of_inputs: tuple[Column, ...]
     of_weights: tuple[Column, ...]
     circuit: Circuit
     tape: Tape | None
+    columns: Columns | None
 
     def read(
         self, x: Float[Tensor, "*batch inputs"], w: Float[Tensor, " weights"]
@@ -51,9 +54,12 @@ class Program:
             >>> compile(circuit).read(torch.tensor([[5.0, 1.0]]), torch.zeros(0))[0]
             tensor([[0.7854]])
         """
+        # the circuit's counts end with the last column that it reads
         return (
-            columns(self.of_inputs, x, w) if self.of_inputs else x[..., :0],
-            columns(self.of_weights, x, w) if self.of_weights else w[:0],
+            columns(self.of_inputs, x, w)[..., : self.circuit.n_inputs]
+            if self.of_inputs
+            else x[..., :0],
+            columns(self.of_weights, x, w)[: self.circuit.n_weights] if self.of_weights else w[:0],
         )
 
 
@@ -106,7 +112,7 @@ def _compile(circuit: Circuit) -> Program:
         tape = record(read)
     except NotImplementedError:
         tape = None
-    return Program(of_inputs, of_weights, read, tape)
+    return Program(of_inputs, of_weights, read, tape, tabulate(of_inputs, of_weights))
 
 
 def _column(term: Term) -> Column:

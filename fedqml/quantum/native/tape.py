@@ -19,15 +19,14 @@ Addresses = NDArray[np.int32]
 WHOLE, BLOCK = 9, 7
 
 
-class Tape(NamedTuple):
-    """A compiled circuit.
+class Parts(NamedTuple):
+    """What the runs of a circuit consist of.
 
     Runs are numbered: first those that prepare each of the qubits, then the others. A run is
     "mixed" if one of its angles comes from an input, so that it differs from example to example;
     the rest are the same for all examples of a client. Parts are numbered through all runs.
 
     Args:
-        qubits: how many.
         run_mixed: whether an angle is an input's; (runs,).
         run_parts: its parts are those from entry r up to entry r + 1; (runs + 1,).
         part_axis: 0, 1, 2 for a turn about x, y, z; 3 for a constant; (parts,).
@@ -37,6 +36,24 @@ class Tape(NamedTuple):
         term_column: which input or weight; (terms,).
         term_input: whether it is an input; (terms,).
         term_scale: factor from the input or weight to the angle; (terms,).
+    """
+
+    run_mixed: NDArray[np.bool_]
+    run_parts: Integers
+    part_axis: Integers
+    part_offset: Reals
+    part_quaternion: Reals
+    part_terms: Integers
+    term_column: Integers
+    term_input: NDArray[np.bool_]
+    term_scale: Reals
+
+
+class Passes(NamedTuple):
+    """Where the runs of a circuit act, and what is measured.
+
+    Args:
+        qubits: how many.
         pass_runs: its runs are those from entry p up to entry p + 1; (passes + 1,).
         pass_blocks: the first address of every block; (passes, blocks).
         pass_first: ``run_pairs`` of its first run, as addresses; (passes, 2^(width - 1), 2).
@@ -50,15 +67,6 @@ class Tape(NamedTuple):
     """
 
     qubits: int
-    run_mixed: NDArray[np.bool_]
-    run_parts: Integers
-    part_axis: Integers
-    part_offset: Reals
-    part_quaternion: Reals
-    part_terms: Integers
-    term_column: Integers
-    term_input: NDArray[np.bool_]
-    term_scale: Reals
     pass_runs: Integers
     pass_blocks: Integers
     pass_first: Addresses
@@ -68,6 +76,18 @@ class Tape(NamedTuple):
     word_flip: Integers
     word_read: Integers
     word_phase: Integers
+
+
+class Tape(NamedTuple):
+    """A compiled circuit.
+
+    Args:
+        parts: what its runs consist of.
+        passes: where they act.
+    """
+
+    parts: Parts
+    passes: Passes
 
 
 def record(circuit: Circuit) -> Tape:
@@ -84,7 +104,7 @@ def record(circuit: Circuit) -> Tape:
 
     Example:
         >>> from fedqml.quantum.ansatze import rot_cnot
-        >>> record(rot_cnot(qubits=3, depth=1).measure("Z0")).run_parts
+        >>> record(rot_cnot(qubits=3, depth=1).measure("Z0")).parts.run_parts
         array([0, 0, 0, 0, 3, 6, 9])
     """
     n = circuit.n_qubits
@@ -105,8 +125,7 @@ def record(circuit: Circuit) -> Tape:
     def addresses(tables: list[Integers]) -> Addresses:
         return np.array(tables, dtype=np.int32).reshape(-1, 2**width // 2, 2)
 
-    return Tape(
-        qubits=n,
+    parts_table = Parts(
         run_mixed=np.array(mixed),
         run_parts=_cuts(len(run.parts) for run in whole),
         part_axis=_integers([3 if turn is None else turn.axis for turn in turns]),
@@ -116,6 +135,9 @@ def record(circuit: Circuit) -> Tape:
         term_column=_integers([(term.inputs or term.weights)[0] for term in flat]),
         term_input=np.array([bool(term.inputs) for term in flat], dtype=bool),
         term_scale=_reals([term.scale for term in flat]),
+    )
+    passes_table = Passes(
+        qubits=n,
         pass_runs=n + cuts,
         pass_blocks=_integers([_blocks(b, n) for b, _ in groups]).reshape(-1, 2 ** (n - width)),
         pass_first=addresses(first),
@@ -126,6 +148,7 @@ def record(circuit: Circuit) -> Tape:
         word_read=_integers([word.read for word in found.words]),
         word_phase=_integers([word.phase for word in found.words]),
     )
+    return Tape(parts_table, passes_table)
 
 
 def _quaternion(part: Turn | Constant) -> Quaternion:

@@ -7,34 +7,35 @@ import numpy as np
 
 from fedqml.quantum.native.compiled import inlined, kernel
 from fedqml.quantum.native.lanes import width
+from fedqml.quantum.native.maps import pull, read
 
 
 @inlined
 @no_type_check
-def multiply(tape, run, x, w, turns, quaternions):
+def multiply(parts, run, x, w, turns, quaternions):
     """Compute the turns of a run, and their product.
 
     Args:
-        tape: the circuit.
+        parts: of the circuit.
         run: its number.
-        x: inputs of an example; (columns,).
-        w: its client's weights; (columns,).
+        x: the columns that an example reads; (columns,).
+        w: those that its client reads; (columns,).
         turns: receives cos θ/2 and sin θ/2 of the run's parts; (parts, 2).
         quaternions: receives the product in a row; (runs, 4).
     """
     a, b, c, d = 1.0, 0.0, 0.0, 0.0
-    for part in range(tape.run_parts[run], tape.run_parts[run + 1]):
-        axis = tape.part_axis[part]
-        p = tape.part_quaternion[part, 0]
-        q = tape.part_quaternion[part, 1]
-        r = tape.part_quaternion[part, 2]
-        s = tape.part_quaternion[part, 3]
+    for part in range(parts.run_parts[run], parts.run_parts[run + 1]):
+        axis = parts.part_axis[part]
+        p = parts.part_quaternion[part, 0]
+        q = parts.part_quaternion[part, 1]
+        r = parts.part_quaternion[part, 2]
+        s = parts.part_quaternion[part, 3]
         if axis < 3:
-            angle = tape.part_offset[part]
-            for term in range(tape.part_terms[part], tape.part_terms[part + 1]):
-                column = tape.term_column[term]
-                value = x[column] if tape.term_input[term] else w[column]
-                angle += tape.term_scale[term] * value
+            angle = parts.part_offset[part]
+            for term in range(parts.part_terms[part], parts.part_terms[part + 1]):
+                column = parts.term_column[term]
+                value = x[column] if parts.term_input[term] else w[column]
+                angle += parts.term_scale[term] * value
             half = 0.5 * angle
             p = math.cos(half)
             sine = math.sin(half)
@@ -57,17 +58,17 @@ def multiply(tape, run, x, w, turns, quaternions):
 
 @inlined
 @no_type_check
-def _unwind(tape, run, slope, turns, into_x, into_w):
+def _unwind(parts, run, slope, turns, into_x, into_w):
     """Distribute the slopes behind a run to the angles in it, from the last to the first."""
-    for part in range(tape.run_parts[run + 1] - 1, tape.run_parts[run] - 1, -1):
-        axis = tape.part_axis[part]
+    for part in range(parts.run_parts[run + 1] - 1, parts.run_parts[run] - 1, -1):
+        axis = parts.part_axis[part]
         if axis < 3:
-            for term in range(tape.part_terms[part], tape.part_terms[part + 1]):
-                share = tape.term_scale[term] * slope[axis]
-                if tape.term_input[term]:
-                    into_x[tape.term_column[term]] += share
+            for term in range(parts.part_terms[part], parts.part_terms[part + 1]):
+                share = parts.term_scale[term] * slope[axis]
+                if parts.term_input[term]:
+                    into_x[parts.term_column[term]] += share
                 else:
-                    into_w[tape.term_column[term]] += share
+                    into_w[parts.term_column[term]] += share
             # in front of the turn the axes stand turned back by θ
             c, s = turns[part, 0], turns[part, 1]
             cosine, sine = c * c - s * s, 2.0 * c * s
@@ -77,8 +78,8 @@ def _unwind(tape, run, slope, turns, into_x, into_w):
                 (cosine * slope[v] - sine * slope[u]),
             )
         else:
-            a = tape.part_quaternion[part, 0]
-            q = tape.part_quaternion[part, 1:]
+            a = parts.part_quaternion[part, 0]
+            q = parts.part_quaternion[part, 1:]
             # v -> (a² - q·q) v + 2 (q·v) q - 2a q×v, the inverse rotation
             dot = q[0] * slope[0] + q[1] * slope[1] + q[2] * slope[2]
             norm = a * a - q[0] * q[0] - q[1] * q[1] - q[2] * q[2]
@@ -90,76 +91,97 @@ def _unwind(tape, run, slope, turns, into_x, into_w):
 
 @kernel
 @no_type_check
-def lay_out(tape, batch, x, w, groups, matrices, turns):
+def lay_out(parts, columns, batch, x, w, groups, matrices, turns):
     """Compute the runs of groups of examples, as many to a group as a vector has lanes.
 
     An example is a lane; those missing in the last group repeat the last one.
 
     Args:
-        tape: the circuit.
+        parts: of the circuit.
+        columns: what its angles are linear in.
         batch: how many examples a client has.
-        x: inputs; (rows, columns).
-        w: weights; (clients, columns).
+        x: inputs; (rows, inputs).
+        w: weights; (clients, weights).
         groups: the first one, and the one after the last.
         matrices: receives every run's quaternion; (groups, runs · 4 · lanes).
         turns: receives cos θ/2 and sin θ/2 of the parts of mixed runs; (groups, parts · 2 · lanes).
     """
     lanes = width(matrices)
-    own = np.empty((tape.part_axis.size, 2))
-    quaternions = np.empty((tape.run_mixed.size, 4))
+    own_x, own_w = np.empty(columns.mixed), np.empty(columns.map.size - columns.mixed)
+    own = np.empty((parts.part_axis.size, 2))
+    quaternions = np.empty((parts.run_mixed.size, 4))
     known = np.int64(-1)  # whose quaternions of runs that are not mixed are there: none's yet
     for group in range(groups[0], groups[1]):
         for lane in range(lanes):
             row = min(group * lanes + lane, x.shape[0] - 1)
             client = row // batch
-            for run in range(tape.run_mixed.size):
-                if tape.run_mixed[run] or client != known:
-                    multiply(tape, run, x[row], w[client], own, quaternions)
+            for column in range(own_x.size):
+                own_x[column] = read(columns, column, x[row], w[client])
+            if client != known:
+                for column in range(own_w.size):
+                    own_w[column] = read(columns, columns.mixed + column, x[row], w[client])
+            for run in range(parts.run_mixed.size):
+                if parts.run_mixed[run] or client != known:
+                    multiply(parts, run, own_x, own_w, own, quaternions)
                 for entry in range(4):
                     matrices[group, (4 * run + entry) * lanes + lane] = quaternions[run, entry]
-            for part in range(tape.part_axis.size):
-                for entry in range(2):
-                    turns[group, (2 * part + entry) * lanes + lane] = own[part, entry]
+                if parts.run_mixed[run]:
+                    for part in range(parts.run_parts[run], parts.run_parts[run + 1]):
+                        for entry in range(2):
+                            turns[group, (2 * part + entry) * lanes + lane] = own[part, entry]
             known = client
 
 
 @kernel
 @no_type_check
-def collect(tape, batch, x, w, slopes, turns, into_x, into_w):
+def collect(parts, columns, batch, x, w, slopes, turns, into_x, into_w):
     """Turn the slopes of runs into gradients of inputs and weights.
 
     Weights' gradients are summed example by example in float64, so that they depend neither on
     the number of threads nor on what else is evaluated.
 
     Args:
-        tape: the circuit.
+        parts: of the circuit.
+        columns: what its angles are linear in.
         batch: how many examples a client has.
-        x: inputs; (rows, columns).
-        w: weights; (clients, columns).
+        x: inputs; (rows, inputs).
+        w: weights; (clients, weights).
         slopes: from ``differentiate``; (rows, runs, 3). Overwritten.
         turns: from ``lay_out``; (groups, parts · 2 · lanes).
-        into_x: receives the gradient; zeros of (rows, columns).
-        into_w: receives the gradient; zeros of (clients, columns).
+        into_x: receives the gradient; zeros of (rows, inputs).
+        into_w: receives the gradient; zeros of (clients, weights).
     """
     lanes = width(turns)
-    total = np.empty((tape.run_mixed.size, 3))
-    own = np.empty((tape.part_axis.size, 2))
-    quaternions = np.empty((tape.run_mixed.size, 4))
+    own_x, own_w = np.empty(columns.mixed), np.empty(columns.map.size - columns.mixed)
+    by_x, by_w = np.empty(own_x.size), np.empty(own_w.size)
+    total = np.empty((parts.run_mixed.size, 3))
+    own = np.empty((parts.part_axis.size, 2))
+    quaternions = np.empty((parts.run_mixed.size, 4))
     for client in range(into_w.shape[0]):
         total.fill(0.0)
+        by_w.fill(0.0)
         for row in range(client * batch, (client + 1) * batch):
-            for part in range(tape.part_axis.size):
-                for entry in range(2):
-                    at = (2 * part + entry) * lanes + row % lanes
-                    own[part, entry] = turns[row // lanes, at]
-            for run in range(tape.run_mixed.size):
-                if tape.run_mixed[run]:
-                    _unwind(tape, run, slopes[row, run], own, into_x[row], into_w[client])
+            by_x.fill(0.0)
+            for run in range(parts.run_mixed.size):
+                if parts.run_mixed[run]:
+                    for part in range(parts.run_parts[run], parts.run_parts[run + 1]):
+                        for entry in range(2):
+                            at = (2 * part + entry) * lanes + row % lanes
+                            own[part, entry] = turns[row // lanes, at]
+                    _unwind(parts, run, slopes[row, run], own, by_x, by_w)
                 else:
                     for axis in range(3):
                         total[run, axis] += slopes[row, run, axis]
+            for column in range(by_x.size):
+                slope = by_x[column]
+                pull(columns, column, x[row], w[client], slope, into_x[row], into_w[client])
         row = client * batch  # any of them, as nothing here depends on inputs
-        for run in range(tape.run_mixed.size):
-            if not tape.run_mixed[run]:
-                multiply(tape, run, x[row], w[client], own, quaternions)
-                _unwind(tape, run, total[run], own, into_x[row], into_w[client])
+        for column in range(own_w.size):
+            own_w[column] = read(columns, columns.mixed + column, x[row], w[client])
+        for run in range(parts.run_mixed.size):
+            if not parts.run_mixed[run]:
+                multiply(parts, run, own_x, own_w, own, quaternions)
+                _unwind(parts, run, total[run], own, by_x, by_w)
+        for column in range(by_w.size):
+            number, slope = columns.mixed + column, by_w[column]
+            pull(columns, number, x[row], w[client], slope, into_x[row], into_w[client])

@@ -23,7 +23,7 @@ def paper(qubits=4):
 def test_the_compiled_circuit_gives_the_same_values(circuit, seed):
     x, w = arguments(circuit, seed, 3)
     found = compile(circuit)
-    values = plain(found, *found.read(x, w))
+    values = plain(found, x, w)
     torch.testing.assert_close(values, simulate(circuit, x, w), rtol=0, atol=1e-12)
     assert {t.map for op in found.circuit.ops if op.angle for t in op.angle.terms} <= {"identity"}
 
