@@ -9,7 +9,7 @@ from fedqml.quantum.choices import require_choice
 from fedqml.quantum.circuit import Circuit
 from fedqml.quantum.device import Device
 from fedqml.quantum.native import call
-from fedqml.quantum.native.functions import Expectations, is_constant, is_forward, plain
+from fedqml.quantum.native.functions import expectations, is_forward, plain
 from fedqml.quantum.native.program import compile
 
 
@@ -72,23 +72,19 @@ def evaluate(
         tensor([1., 1.])
     """
     program = compile(circuit)
-    on_cpu = x.device.type == w.device.type == "cpu"
-    if not on_cpu or program.tape is None or not call.available() or is_forward(x, w):
+    fast = x.is_cpu and w.is_cpu and program.tape is not None and call.available()
+    if not fast or is_forward(x, w):
         return plain(program, x, w)
     if program.columns is None:  # PyTorch computes the maps, and the rest has only the identity
         return evaluate(program.circuit, *program.read(x, w))
+    if x.ndim == 2:
+        return expectations(program, x, w)
     batch = x.shape[:-1]
-    rows = x if x.ndim == 2 else x.reshape(batch.numel(), x.shape[-1])
-    values: Tensor
-    if is_constant(x, w):
-        values, _ = call.expectations(program, rows, w, keep=False)
-    else:
-        values, _ = Expectations.apply(rows, w, program)
-    return values if x.ndim == 2 else values.reshape(*batch, values.shape[-1])
+    values = expectations(program, x.reshape(batch.numel(), x.shape[-1]), w)
+    return values.reshape(*batch, values.shape[-1])
 
 
 def _evaluate_plainly(
     circuit: Circuit, x: Float[Tensor, "*batch inputs"], w: Float[Tensor, " weights"]
 ) -> Float[Tensor, "*batch observables"]:
-    program = compile(circuit)
-    return plain(program, *program.read(x, w))
+    return plain(compile(circuit), x, w)

@@ -20,8 +20,9 @@ from fedqml.quantum.native.tape import Passes, Tape
 
 # More rows are evaluated one chunk after the other, so that memory stays bounded.
 _ROWS = 8192
-# States up to this size are kept for the gradient; larger ones are computed once more.
-_KEPT_BYTES = 1 << 28
+# States up to this size are kept for the gradient. Computing larger ones once more takes less time
+# than to get as much memory from the operating system, which fills it with zeros.
+_KEPT_BYTES = 1 << 24
 # Memory up to this size is not given back between calls.
 _RETAINED_BYTES = 1 << 26
 # Amplitudes, times runs, below which starting a thread costs more than it saves.
@@ -219,11 +220,11 @@ def _split(tape: Tape, rows: int, tables: Tensor) -> tuple[Array, Array, Array]:
     flat = tables.detach().numpy()
     groups, matrices, turns = _sizes(tape, rows, flat.dtype)
     behind, end = groups * matrices, groups * (matrices + turns)
-    states = flat[end:].reshape(groups if len(flat) > end else 0, -1 if len(flat) > end else 0)
+    shape = (groups, (len(flat) - end) // groups) if len(flat) > end else (0, 0)
     return (
         flat[:behind].reshape(groups, matrices),
         flat[behind:end].reshape(groups, turns),
-        states,
+        flat[end:].reshape(shape),
     )
 
 

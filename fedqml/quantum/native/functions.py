@@ -37,28 +37,32 @@ def is_forward(*tensors: Tensor) -> bool:
         stack = torch._C._functorch.get_interpreter_stack() or ()
         if any(level.key() == torch._C._functorch.TransformType.Jvp for level in stack):
             return True
+    if torch.autograd.forward_ad._current_level < 0:  # no dual tensors can be there
+        return False
     return any(torch.autograd.forward_ad.unpack_dual(t).tangent is not None for t in tensors)
-
-
-def is_constant(*tensors: Tensor) -> bool:
-    """Return whether nobody can ask for a derivative of what is computed from tensors.
-
-    Args:
-        tensors: what would be given to a function.
-
-    Returns:
-        False inside ``torch.func`` 's transforms, and where PyTorch records a tensor's history.
-
-    Example:
-        >>> is_constant(torch.ones(1)), is_constant(torch.ones(1, requires_grad=True))
-        (True, False)
-    """
-    recorded = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
-    return not recorded and not _in_transform()
 
 
 def _in_transform() -> bool:
     return torch._C._functorch.peek_interpreter_stack() is not None
+
+
+def expectations(program: Program, x: Tensor, w: Tensor) -> Tensor:
+    """Return the expectation values by the kernels.
+
+    Args:
+        program: the compiled circuit; has tables for the kernels.
+        x: its inputs; (batch, inputs).
+        w: its weights; (weights,).
+
+    Returns:
+        (batch, observables).
+    """
+    if _in_transform():
+        values, _ = Expectations.apply(x, w, program)
+        return values
+    if torch.is_grad_enabled() and (x.requires_grad or w.requires_grad):
+        return Recorded.apply(x, w, program)
+    return call.expectations(program, x, w, keep=False)[0]
 
 
 def plain(program: Program, x: Tensor, w: Tensor) -> Tensor:
@@ -98,6 +102,35 @@ def _unstacked(size: int, stacked: bool, values: Tensor) -> Tensor:
     return values.unflatten(0, (size, -1)) if stacked else values
 
 
+def _gradients(ctx: Any, cotangents: Tensor) -> tuple[Tensor, Tensor]:
+    x, w, kept = ctx.saved_tensors
+    if torch.is_grad_enabled() or _in_transform():
+        return Gradients.apply(x, w, cotangents, kept, ctx.program)
+    # nobody will differentiate again
+    return call.gradients(ctx.program, x, w, cotangents, kept)
+
+
+class Recorded(torch.autograd.Function):
+    """⟨P⟩ of a program outside of transforms: (x, w) -> values.
+
+    ``Expectations`` gives the same, but half of a small circuit's time would go to what PyTorch
+    does for functions that can be transformed.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor, program: Program) -> Tensor:
+        """Return the values, and keep what the derivatives need."""
+        values, kept = call.expectations(program, x, w, keep=True)
+        ctx.program = program
+        ctx.save_for_backward(x, w, kept)
+        return values
+
+    @staticmethod
+    def backward(ctx: Any, cotangents: Tensor) -> tuple[Tensor, Tensor, None]:
+        """Return the gradients."""
+        return *_gradients(ctx, cotangents), None
+
+
 class Expectations(torch.autograd.Function):
     """⟨P⟩ of a program, and what gradients can use again: (x, w) -> (values, kept).
 
@@ -128,12 +161,7 @@ class Expectations(torch.autograd.Function):
         """Return the gradients."""
         if cotangents is None:
             return None, None, None
-        x, w, kept = ctx.saved_tensors
-        if torch.is_grad_enabled() or _in_transform():
-            by_x, by_w = Gradients.apply(x, w, cotangents, kept, ctx.program)
-        else:  # nobody will differentiate again
-            by_x, by_w = call.gradients(ctx.program, x, w, cotangents, kept)
-        return by_x, by_w, None
+        return *_gradients(ctx, cotangents), None
 
     @staticmethod
     def vmap(

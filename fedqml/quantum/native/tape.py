@@ -16,7 +16,7 @@ Addresses = NDArray[np.int32]
 
 # States of up to this many qubits are worked on as they lie; larger ones in blocks of this size,
 # copied together; see docs/adr/0005.
-WHOLE, BLOCK = 9, 7
+WHOLE, BLOCK = 11, 10
 
 
 class Parts(NamedTuple):

@@ -115,11 +115,12 @@ def lay_out(parts, columns, batch, x, w, groups, matrices, turns):
         for lane in range(lanes):
             row = min(group * lanes + lane, x.shape[0] - 1)
             client = row // batch
+            inputs, weights = x[row], w[client]
             for column in range(own_x.size):
-                own_x[column] = read(columns, column, x[row], w[client])
+                own_x[column] = read(columns, column, inputs, weights)
             if client != known:
                 for column in range(own_w.size):
-                    own_w[column] = read(columns, columns.mixed + column, x[row], w[client])
+                    own_w[column] = read(columns, columns.mixed + column, inputs, weights)
             for run in range(parts.run_mixed.size):
                 if parts.run_mixed[run] or client != known:
                     multiply(parts, run, own_x, own_w, own, quaternions)
@@ -160,6 +161,8 @@ def collect(parts, columns, batch, x, w, slopes, turns, into_x, into_w):
     for client in range(into_w.shape[0]):
         total.fill(0.0)
         by_w.fill(0.0)
+        weights, into_weights = w[client], into_w[client]
+        inputs, into_inputs = x[client * batch], into_x[client * batch]
         for row in range(client * batch, (client + 1) * batch):
             by_x.fill(0.0)
             for run in range(parts.run_mixed.size):
@@ -172,16 +175,16 @@ def collect(parts, columns, batch, x, w, slopes, turns, into_x, into_w):
                 else:
                     for axis in range(3):
                         total[run, axis] += slopes[row, run, axis]
+            inputs, into_inputs = x[row], into_x[row]
             for column in range(by_x.size):
-                slope = by_x[column]
-                pull(columns, column, x[row], w[client], slope, into_x[row], into_w[client])
-        row = client * batch  # any of them, as nothing here depends on inputs
+                pull(columns, column, inputs, weights, by_x[column], into_inputs, into_weights)
+        # from here on any example's inputs will do, as nothing depends on them
         for column in range(own_w.size):
-            own_w[column] = read(columns, columns.mixed + column, x[row], w[client])
+            own_w[column] = read(columns, columns.mixed + column, inputs, weights)
         for run in range(parts.run_mixed.size):
             if not parts.run_mixed[run]:
                 multiply(parts, run, own_x, own_w, own, quaternions)
                 _unwind(parts, run, total[run], own, by_x, by_w)
         for column in range(by_w.size):
-            number, slope = columns.mixed + column, by_w[column]
-            pull(columns, number, x[row], w[client], slope, into_x[row], into_w[client])
+            number = columns.mixed + column
+            pull(columns, number, inputs, weights, by_w[column], into_inputs, into_weights)
