@@ -25,8 +25,9 @@ _ROWS = 8192
 _KEPT_BYTES = 1 << 24
 # Memory up to this size is not given back between calls.
 _RETAINED_BYTES = 1 << 26
-# Amplitudes, times runs, below which starting a thread costs more than it saves.
-_WORTH_A_THREAD = 1 << 22
+# Amplitudes, times runs, for each thread: some milliseconds, of which handing work to another
+# thread, and waiting for it, takes a few tenths.
+_WORTH_A_THREAD = 1 << 20
 
 Array = NDArray[Any]
 
@@ -242,6 +243,7 @@ def _memory(passes: Passes, dtype: np.dtype[Any], states: int) -> Array:
     size = numbers * _lanes(dtype) * dtype.itemsize
     memory: Array | None = getattr(_own, "memory", None)
     if memory is None or len(memory) < size:
+        _own.memory = memory = None  # or there would be both for a moment
         memory = torch.empty(size, dtype=torch.uint8).numpy()
         if size <= _RETAINED_BYTES:
             _own.memory = memory

@@ -24,16 +24,16 @@ class Columns(NamedTuple):
 
     Args:
         mixed: how many read inputs; they come first.
-        map: which function, as in ``CODES``; (columns,).
+        code: which function, as in ``CODES``; (columns,).
         cuts: its arguments are those from entry c up to entry c + 1; (columns + 1,).
-        index: which input or weight; (arguments,).
+        place: which input or weight; (arguments,).
         from_input: whether it is an input; (arguments,).
     """
 
     mixed: int
-    map: NDArray[np.int64]
+    code: NDArray[np.int64]
     cuts: NDArray[np.int64]
-    index: NDArray[np.int64]
+    place: NDArray[np.int64]
     from_input: NDArray[np.bool_]
 
 
@@ -48,7 +48,7 @@ def tabulate(of_inputs: Sequence[Column], of_weights: Sequence[Column]) -> Colum
         The tables; None if a map is not among ``CODES``.
 
     Example:
-        >>> tabulate([("arctan", (0,), ())], [("identity", (), (2,))]).index
+        >>> tabulate([("arctan", (0,), ())], [("identity", (), (2,))]).place
         array([0, 2])
     """
     whole = [*of_inputs, *of_weights]
@@ -61,8 +61,8 @@ def tabulate(of_inputs: Sequence[Column], of_weights: Sequence[Column]) -> Colum
     ]
     return Columns(
         mixed=len(of_inputs),
-        map=np.array([CODES[name] for name, _, _ in whole], dtype=np.int64),
+        code=np.array([CODES[name] for name, _, _ in whole], dtype=np.int64),
         cuts=np.cumsum([0, *(len(inputs) + len(weights) for _, inputs, weights in whole)]),
-        index=np.array([index for index, _ in arguments], dtype=np.int64),
+        place=np.array([index for index, _ in arguments], dtype=np.int64),
         from_input=np.array([from_input for _, from_input in arguments], dtype=bool),
     )

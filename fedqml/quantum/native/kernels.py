@@ -57,17 +57,17 @@ def _product_state(passes, matrices, state):
 
 @inlined
 @no_type_check
-def _turn(source, i, j, target, k, l, q0, q1, q2, q3):
-    """Apply q0 - i(q1 X + q2 Y + q3 Z) to the amplitudes at i and j; write them to k and l."""
+def _turn(source, i, j, target, u, v, q0, q1, q2, q3):
+    """Apply q0 - i(q1 X + q2 Y + q3 Z) to the amplitudes at i and j; write them to u and v."""
     lanes = width(source)
     a = load(source, i)
     b = load(source, i + lanes)
     c = load(source, j)
     d = load(source, j + lanes)
-    store(target, k, q0 * a + q3 * b - q2 * c + q1 * d)
-    store(target, k + lanes, q0 * b - q3 * a - q2 * d - q1 * c)
-    store(target, l, q2 * a + q1 * b + q0 * c - q3 * d)
-    store(target, l + lanes, q2 * b - q1 * a + q0 * d + q3 * c)
+    store(target, u, q0 * a + q3 * b - q2 * c + q1 * d)
+    store(target, u + lanes, q0 * b - q3 * a - q2 * d - q1 * c)
+    store(target, v, q2 * a + q1 * b + q0 * c - q3 * d)
+    store(target, v + lanes, q2 * b - q1 * a + q0 * d + q3 * c)
 
 
 @inlined
@@ -85,9 +85,9 @@ def _apply(run, role, matrices, source, origin, pairs, target, aim, places):
     for pair in range(pairs.shape[0]):
         i = 2 * lanes * (origin ^ pairs[pair, role])
         j = 2 * lanes * (origin ^ pairs[pair, 1 - role])
-        k = 2 * lanes * (aim ^ places[pair, role])
-        l = 2 * lanes * (aim ^ places[pair, 1 - role])
-        _turn(source, i, j, target, k, l, q0, q1, q2, q3)
+        u = 2 * lanes * (aim ^ places[pair, role])
+        v = 2 * lanes * (aim ^ places[pair, 1 - role])
+        _turn(source, i, j, target, u, v, q0, q1, q2, q3)
 
 
 @inlined
@@ -95,7 +95,7 @@ def _apply(run, role, matrices, source, origin, pairs, target, aim, places):
 def _undo(
     run, role, matrices, source, cosource, origin, pairs, target, cotarget, aim, places, slopes
 ):
-    """Take a run back from both states, after adding Im⟨costate|σ|state⟩, σ = X, Y, Z."""
+    """Take a run back from both states, as ``_apply`` moves them, after adding Im⟨costate|σ|state⟩, σ = X, Y, Z."""
     lanes = width(source)
     zero = splat(source, 0.0)
     q0 = load(matrices, (4 * run) * lanes)
@@ -107,11 +107,11 @@ def _undo(
         for pair in range(chunk, min(chunk + _PARTIAL, pairs.shape[0])):
             i = 2 * lanes * (origin ^ pairs[pair, role])
             j = 2 * lanes * (origin ^ pairs[pair, 1 - role])
-            k = 2 * lanes * (aim ^ places[pair, role])
-            l = 2 * lanes * (aim ^ places[pair, 1 - role])
+            u = 2 * lanes * (aim ^ places[pair, role])
+            v = 2 * lanes * (aim ^ places[pair, 1 - role])
             x, y, z = _inner(source, cosource, i, j, x, y, z)
-            _turn(source, i, j, target, k, l, q0, q1, q2, q3)
-            _turn(cosource, i, j, cotarget, k, l, q0, q1, q2, q3)
+            _turn(source, i, j, target, u, v, q0, q1, q2, q3)
+            _turn(cosource, i, j, cotarget, u, v, q0, q1, q2, q3)
         accumulate(slopes, (3 * run) * lanes, x)
         accumulate(slopes, (3 * run + 1) * lanes, y)
         accumulate(slopes, (3 * run + 2) * lanes, z)
@@ -147,7 +147,7 @@ def _evolve(passes, matrices, state, near):
         for block in passes.pass_blocks[number]:
             for run in range(start, end):
                 pairs, role = passes.run_pairs[run - n], odd(block & passes.run_read[run - n])
-                if start < run < end - 1:
+                if start < run < end - 1:  # as below, but quicker with one address instead of two
                     _apply(run, role, matrices, near, 0, pairs, near, 0, pairs)
                     continue
                 source, origin, places = near, 0, pairs
@@ -171,12 +171,8 @@ def _revolve(passes, matrices, final, state, costate, near, conear, slopes):
             for run in range(end - 1, start - 1, -1):
                 pairs, role = passes.run_pairs[run - n], odd(block & passes.run_read[run - n])
                 if start < run < end - 1:
-                    _undo(
-                        *(run, role, matrices),
-                        *(near, conear, 0, pairs),
-                        *(near, conear, 0, pairs),
-                        slopes,
-                    )
+                    here = (near, conear, 0, pairs)
+                    _undo(run, role, matrices, *here, *here, slopes)
                     continue
                 source, cosource, origin, places = near, conear, 0, pairs
                 target, cotarget, aim = near, conear, 0
@@ -186,12 +182,8 @@ def _revolve(passes, matrices, final, state, costate, near, conear, slopes):
                 if run == start:
                     target, cotarget, aim = state, costate, block
                     places = passes.pass_first[number]
-                _undo(
-                    *(run, role, matrices),
-                    *(source, cosource, origin, pairs),
-                    *(target, cotarget, aim, places),
-                    slopes,
-                )
+                there, aims = (source, cosource, origin, pairs), (target, cotarget, aim, places)
+                _undo(run, role, matrices, *there, *aims, slopes)
         known = state
     _prepared(passes, matrices, known, state, costate, slopes)
 

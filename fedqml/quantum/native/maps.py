@@ -22,10 +22,10 @@ def read(columns, column, x, w):
     """
     value = 1.0
     for k in range(columns.cuts[column], columns.cuts[column + 1]):
-        value *= x[columns.index[k]] if columns.from_input[k] else w[columns.index[k]]
-    if columns.map[column] == ARCTAN:
+        value *= x[columns.place[k]] if columns.from_input[k] else w[columns.place[k]]
+    if columns.code[column] == ARCTAN:
         return math.atan(value)
-    if columns.map[column] == ARCTAN_SQUARE:
+    if columns.code[column] == ARCTAN_SQUARE:
         return math.atan(value * value)
     return value
 
@@ -39,13 +39,13 @@ def pull(columns, column, x, w, slope, into_x, into_w):
         rest = 1.0
         for other in range(start, end):
             if other != k:
-                at = columns.index[other]
+                at = columns.place[other]
                 rest *= x[at] if columns.from_input[other] else w[at]
-        at = columns.index[k]
+        at = columns.place[k]
         value = np.float64(x[at] if columns.from_input[k] else w[at])
-        if columns.map[column] == ARCTAN:
+        if columns.code[column] == ARCTAN:
             rest = 1.0 / (1.0 + value * value)
-        elif columns.map[column] == ARCTAN_SQUARE:
+        elif columns.code[column] == ARCTAN_SQUARE:
             square = value * value
             rest = 2.0 * value / (1.0 + square * square)
         if columns.from_input[k]:

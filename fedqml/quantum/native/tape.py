@@ -15,7 +15,8 @@ Reals = NDArray[np.float64]
 Addresses = NDArray[np.int32]
 
 # States of up to this many qubits are worked on as they lie; larger ones in blocks of this size,
-# copied together; see docs/adr/0005.
+# which a pass's first run gathers and its last one puts back; see docs/adr/0005. Two blocks of
+# float64 fill half of a second cache of 1 MiB with AVX-512, a quarter without.
 WHOLE, BLOCK = 11, 10
 
 

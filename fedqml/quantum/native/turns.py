@@ -107,7 +107,7 @@ def lay_out(parts, columns, batch, x, w, groups, matrices, turns):
         turns: receives cos θ/2 and sin θ/2 of the parts of mixed runs; (groups, parts · 2 · lanes).
     """
     lanes = width(matrices)
-    own_x, own_w = np.empty(columns.mixed), np.empty(columns.map.size - columns.mixed)
+    own_x, own_w = np.empty(columns.mixed), np.empty(columns.code.size - columns.mixed)
     own = np.empty((parts.part_axis.size, 2))
     quaternions = np.empty((parts.run_mixed.size, 4))
     known = np.int64(-1)  # whose quaternions of runs that are not mixed are there: none's yet
@@ -153,7 +153,7 @@ def collect(parts, columns, batch, x, w, slopes, turns, into_x, into_w):
         into_w: receives the gradient; zeros of (clients, weights).
     """
     lanes = width(turns)
-    own_x, own_w = np.empty(columns.mixed), np.empty(columns.map.size - columns.mixed)
+    own_x, own_w = np.empty(columns.mixed), np.empty(columns.code.size - columns.mixed)
     by_x, by_w = np.empty(own_x.size), np.empty(own_w.size)
     total = np.empty((parts.run_mixed.size, 3))
     own = np.empty((parts.part_axis.size, 2))
