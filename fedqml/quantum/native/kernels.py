@@ -95,7 +95,10 @@ def _apply(run, role, matrices, source, origin, pairs, target, aim, places):
 def _undo(
     run, role, matrices, source, cosource, origin, pairs, target, cotarget, aim, places, slopes
 ):
-    """Take a run back from both states, as ``_apply`` moves them, after adding Im⟨costate|σ|state⟩, σ = X, Y, Z."""
+    """Take a run back from both states, after adding Im⟨costate|σ|state⟩, σ = X, Y, Z.
+
+    Amplitudes are read and written as by ``_apply``.
+    """
     lanes = width(source)
     zero = splat(source, 0.0)
     q0 = load(matrices, (4 * run) * lanes)

@@ -16,7 +16,7 @@ Addresses = NDArray[np.int32]
 
 # States of up to this many qubits are worked on as they lie; larger ones in blocks of this size,
 # which a pass's first run gathers and its last one puts back; see docs/adr/0005. Two blocks of
-# float64 fill half of a second cache of 1 MiB with AVX-512, a quarter without.
+# float64 fill a quarter of a second cache of 1 MiB with AVX-512, an eighth without.
 WHOLE, BLOCK = 11, 10
 
 

@@ -255,6 +255,18 @@ def test_second_derivatives_outside_of_transforms():
     assert torch.autograd.gradgradcheck(call_layer, (w, x))
 
 
+def test_a_graph_can_be_walked_for_many_cotangents_at_once():
+    w, x = (6 * numbers(1, 24)).requires_grad_(), numbers(2, 5, 4).requires_grad_()
+    values, cotangents = evaluate(paper(), x, w), numbers(3, 3, 5, 2)
+    together = torch.autograd.grad(
+        values, (x, w), cotangents, is_grads_batched=True, retain_graph=True
+    )
+    for k, cotangent in enumerate(cotangents):
+        alone = torch.autograd.grad(values, (x, w), cotangent, retain_graph=True)
+        assert torch.equal(alone[0], together[0][k])
+        assert torch.equal(alone[1], together[1][k])
+
+
 def test_a_graph_can_be_walked_twice():
     w, x = (6 * numbers(1, 24)).requires_grad_(), numbers(2, 5, 4)
     total = evaluate(paper(), x, w).sum()
