@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fedqml.core.errors import require
 from fedqml.quantum.devices.reference import simulate
 from fedqml.quantum.native import call
 from fedqml.quantum.native.program import Program
@@ -104,6 +105,10 @@ def _unstacked(size: int, stacked: bool, values: Tensor) -> Tensor:
 
 def _gradients(ctx: Any, cotangents: Tensor) -> tuple[Tensor, Tensor]:
     x, w, kept = ctx.saved_tensors
+    # PyTorch's older vmap, which knows no rules for functions such as these
+    batched = torch._C._functorch.is_legacy_batchedtensor(cotangents)
+    allowed = "be False: `torch.func.jacrev` and `torch.func.vmap` do the same"
+    require(not batched, "is_grads_batched", True, allowed)
     if torch.is_grad_enabled() or _in_transform():
         return Gradients.apply(x, w, cotangents, kept, ctx.program)
     # nobody will differentiate again
