@@ -46,11 +46,13 @@ class Runs:
     Args:
         first: for every qubit the run that prepares it from |0⟩, before all others.
         rest: the others, in the order of time.
+        order: the wire of each of the rest, between the gates on two qubits.
         words: the observables.
     """
 
     first: tuple[Run, ...]
     rest: tuple[Run, ...]
+    order: tuple[int | Flip | Exchange, ...]
     words: tuple[Word, ...]
 
 
@@ -79,6 +81,7 @@ def runs(circuit: Circuit) -> Runs:
     waiting: list[list[Turn | Constant]] = [[] for _ in range(n)]
     first: dict[int, Run] = {}
     rest: list[Run] = []
+    order: list[int | Flip | Exchange] = []
 
     def close(wire: int) -> None:
         parts, waiting[wire] = _merge(waiting[wire]), []
@@ -87,6 +90,7 @@ def runs(circuit: Circuit) -> Runs:
             first[wire] = Run(parts, *start[wire])
         elif parts:
             rest.append(Run(parts, frame.flips[wire], frame.reads[wire]))
+            order.append(wire)
 
     for step in (step for op in circuit.ops for step in steps(op)):
         match step:
@@ -95,15 +99,17 @@ def runs(circuit: Circuit) -> Runs:
             case Flip(control, target):
                 close(control)
                 close(target)
+                order.append(step)
                 frame.flip_if(control, target)
             case Exchange(one, other):
                 close(one)
                 close(other)
+                order.append(step)
                 frame.exchange(one, other)
     for wire in range(n):
         close(wire)
     words = tuple(_word(observable, frame) for observable in circuit.observables)
-    return Runs(tuple(first[wire] for wire in range(n)), tuple(rest), words)
+    return Runs(tuple(first[wire] for wire in range(n)), tuple(rest), tuple(order), words)
 
 
 def _merge(parts: Sequence[Turn | Constant]) -> tuple[Turn | Constant, ...]:
