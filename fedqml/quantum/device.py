@@ -142,3 +142,30 @@ reads that many inputs, but x.shape=(5, 3).
         require(fits, f"{name}.shape", shape, form)
         require(values.dtype in real, f"{name}.dtype", values.dtype, "be float32 or float64")
     require(x.dtype == w.dtype, "x.dtype", x.dtype, f"equal the weights' {w.dtype}")
+
+
+# A state of so many qubits takes 1 GiB in double precision.
+_MOST_QUBITS = 26
+
+
+def check_memory(circuit: Circuit) -> None:
+    """Refuse circuits whose state vector no usual machine has memory for.
+
+    Args:
+        circuit: what to simulate.
+
+    Raises:
+        InputError: if it has more than 26 qubits.
+
+    Example:
+        >>> check_memory(Circuit(40, ()))
+        Traceback (most recent call last):
+        ...
+        fedqml.core.errors.InputError: Argument `n_qubits` must be at most 26 for a state vector, \
+as the memory it takes doubles with each, 1 GiB an example with 26, but n_qubits=40.
+    """
+    allowed = (
+        f"be at most {_MOST_QUBITS} for a state vector, as the memory it takes doubles with each, "
+        f"1 GiB an example with {_MOST_QUBITS}"
+    )
+    require(circuit.n_qubits <= _MOST_QUBITS, "n_qubits", circuit.n_qubits, allowed)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fedqml.quantum.angle import Angle, evaluate
 from fedqml.quantum.circuit import Circuit
-from fedqml.quantum.device import Device
+from fedqml.quantum.device import Device, check_memory
 from fedqml.quantum.gates import PAULI, Fixed, Rotation
 from fedqml.quantum.pauli import Pauli
 
@@ -45,12 +45,16 @@ def simulate(
     Returns:
         Expectation values between -1 and 1; (*batch, observables).
 
+    Raises:
+        InputError: if there are more than 26 qubits.
+
     Example:
         >>> from fedqml.quantum.operation import Op
         >>> bell = Circuit(2, (Op("h", (0,)), Op("cx", (0, 1)))).measure("X0 X1", "Z0 Z1")
         >>> simulate(bell, torch.zeros(0), torch.zeros(0)).round(decimals=4)
         tensor([1., 1.])
     """
+    check_memory(circuit)
     n = circuit.n_qubits
     # a matrix's first row (1, 0, ..., 0) is |0...0⟩
     state = torch.eye(1, 2**n, dtype=w.dtype.to_complex(), device=w.device).reshape((2,) * n)

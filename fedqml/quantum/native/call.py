@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedqml.quantum.native.program import Program
-from fedqml.quantum.native.tape import Passes, Tape
+from fedqml.quantum.native.sums import Network
+from fedqml.quantum.native.tape import Tape
 
 # More rows are evaluated one chunk after the other, so that memory stays bounded.
 _ROWS = 8192
@@ -25,8 +26,8 @@ _ROWS = 8192
 _KEPT_BYTES = 1 << 24
 # Memory up to this size is not given back between calls.
 _RETAINED_BYTES = 1 << 26
-# Amplitudes, times runs, for each thread: some milliseconds, of which handing work to another
-# thread, and waiting for it, takes a few tenths.
+# Work, see ``Passes`` and ``Network``, for each thread: some milliseconds, of which handing it to
+# another thread, and waiting for it, takes a few tenths.
 _WORTH_A_THREAD = 1 << 20
 
 Array = NDArray[Any]
@@ -47,12 +48,11 @@ def available() -> bool:
     return True
 
 
-@cache
-def _kernels() -> tuple[ModuleType, ModuleType]:
+def _kernels(tape: Tape) -> tuple[ModuleType, ModuleType]:
     # late, as importing Numba takes as long as importing the rest of this package
-    from fedqml.quantum.native import kernels, turns
+    from fedqml.quantum.native import contract, kernels, turns
 
-    return kernels, turns
+    return contract if isinstance(tape.method, Network) else kernels, turns
 
 
 def expectations(
@@ -132,18 +132,18 @@ def _chunks(clients: int, batch: int) -> list[slice]:
 
 def _evaluate(program: Program, x: Array, w: Array, out: Array, keep: bool) -> Tensor:
     """Write the values; return what was computed on the way, with the states if asked to."""
-    kernels, turns = _kernels()
     tape, columns = _tape(program), program.columns
+    kernels, turns = _kernels(tape)
     batch, rows, values = x.shape[1], _rows(x), _rows(out)
     kept = _tables(tape, len(rows), rows.dtype, keep)
     matrices, angles, states = _split(tape, len(rows), kept)
 
     def work(groups: tuple[int, int]) -> None:
         turns.lay_out(tape.parts, columns, batch, rows, w, groups, matrices, angles)
-        memory, own = _memory(tape.passes, rows.dtype, states=0 if len(states) else 1), states
+        memory, own = _memory(tape, rows.dtype, states=0 if len(states) else 1), states
         if len(states) == 0:
-            own, memory = _first_state(tape.passes, memory)
-        kernels.evaluate(tape.passes, groups, matrices, memory, own, values)
+            own, memory = _first_state(tape, memory)
+        kernels.evaluate(tape.method, groups, matrices, memory, own, values)
 
     _in_threads(tape, len(rows), rows.dtype, work)
     return kept
@@ -158,8 +158,8 @@ def _differentiate(
     into_x: Array,
     into_w: Array,
 ) -> None:
-    kernels, turns = _kernels()
     tape, columns = _tape(program), program.columns
+    kernels, turns = _kernels(tape)
     batch, rows, seeds = x.shape[1], _rows(x), _rows(cotangents)
     again = kept.numel() == 0
     if again:
@@ -169,18 +169,18 @@ def _differentiate(
     lanes = _lanes(rows.dtype)
 
     def work(groups: tuple[int, int]) -> None:
-        memory = _memory(tape.passes, rows.dtype, states=2)
+        memory = _memory(tape, rows.dtype, states=2)
         if again:
             turns.lay_out(tape.parts, columns, batch, rows, w, groups, matrices, angles)
         if len(states) > 0:
-            kernels.differentiate(tape.passes, groups, matrices, memory, states, seeds, slopes)
+            kernels.differentiate(tape.method, groups, matrices, memory, states, seeds, slopes)
             return
-        own, rest = _first_state(tape.passes, memory)
+        own, rest = _first_state(tape, memory)
         for group in range(*groups):
             members = slice(group * lanes, (group + 1) * lanes)
             one, into = matrices[group : group + 1], slopes[members]
-            kernels.evaluate(tape.passes, (0, 1), one, rest, own, np.empty((0, 0), rows.dtype))
-            kernels.differentiate(tape.passes, (0, 1), one, memory, own, seeds[members], into)
+            kernels.evaluate(tape.method, (0, 1), one, rest, own, np.empty((0, 0), rows.dtype))
+            kernels.differentiate(tape.method, (0, 1), one, memory, own, seeds[members], into)
 
     _in_threads(tape, len(rows), rows.dtype, work)
     turns.collect(tape.parts, columns, batch, rows, w, slopes, angles, _rows(into_x), into_w)
@@ -208,7 +208,7 @@ def _sizes(tape: Tape, rows: int, dtype: np.dtype[Any]) -> tuple[int, int, int]:
 def _tables(tape: Tape, rows: int, dtype: np.dtype[Any], states: bool) -> Tensor:
     """Return memory for the rows' matrices and turns, and for their states if that is not much."""
     groups, matrices, turns = _sizes(tape, rows, dtype)
-    state = _lanes(dtype) * 2 << tape.passes.qubits
+    state = _lanes(dtype) * tape.method.size
     if not states or groups * state * dtype.itemsize > _KEPT_BYTES:
         state = 0
     # PyTorch's memory begins with a cache line, as a vector should; NumPy's does not
@@ -232,14 +232,14 @@ def _split(tape: Tape, rows: int, tables: Tensor) -> tuple[Array, Array, Array]:
 _own = threading.local()
 
 
-def _memory(passes: Passes, dtype: np.dtype[Any], states: int) -> Array:
+def _memory(tape: Tape, dtype: np.dtype[Any], states: int) -> Array:
     """Return this thread's memory for states, a block of each, and cotangents.
 
     Memory that is not large serves the next call, too: the operating system fills new memory with
     zeros, which takes as long as several gates.
     """
-    blocks = max(1, states) * 4 * passes.run_pairs.shape[1]
-    numbers = states * (2 << passes.qubits) + blocks + len(passes.word_flip)
+    method = tape.method
+    numbers = states * method.size + max(1, states) * method.extra + method.observables
     size = numbers * _lanes(dtype) * dtype.itemsize
     memory: Array | None = getattr(_own, "memory", None)
     if memory is None or len(memory) < size:
@@ -250,9 +250,9 @@ def _memory(passes: Passes, dtype: np.dtype[Any], states: int) -> Array:
     return memory[:size].view(dtype)
 
 
-def _first_state(passes: Passes, memory: Array) -> tuple[Array, Array]:
+def _first_state(tape: Tape, memory: Array) -> tuple[Array, Array]:
     """Return the state that memory begins with, as a row, and the memory behind it."""
-    size = _lanes(memory.dtype) * 2 << passes.qubits
+    size = _lanes(memory.dtype) * tape.method.size
     return memory[None, :size], memory[size:]
 
 
@@ -261,7 +261,7 @@ def _in_threads(
 ) -> None:
     """Do the groups of rows in as many threads as PyTorch may use, if there is much to do."""
     groups = -(-rows // _lanes(dtype))
-    effort = groups * len(tape.parts.run_mixed) << tape.passes.qubits
+    effort = groups * tape.method.work
     threads = max(1, min(torch.get_num_threads(), groups, effort // _WORTH_A_THREAD))
     if threads == 1:
         work((0, groups))

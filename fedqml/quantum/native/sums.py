@@ -57,6 +57,16 @@ class Network(NamedTuple):
         return 1 + len(self.leaves) + len(self.cuts) // 2
 
     @property
+    def extra(self) -> int:
+        """How many numbers are needed beside these: none."""
+        return 0
+
+    @property
+    def observables(self) -> int:
+        """How many are measured."""
+        return len(self.results)
+
+    @property
     def work(self) -> int:
         """How long it takes, in products."""
         return len(self.factors) + _LEAF * len(self.leaves)

@@ -7,8 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedqml.quantum.circuit import Circuit
-from fedqml.quantum.native.runs import Run, passes, runs
+from fedqml.quantum.device import check_memory
+from fedqml.quantum.native.network import network
+from fedqml.quantum.native.runs import Run, Runs, passes, runs
 from fedqml.quantum.native.steps import Constant, Quaternion, Turn
+from fedqml.quantum.native.sums import Network
 
 Integers = NDArray[np.int64]
 Reals = NDArray[np.float64]
@@ -51,7 +54,7 @@ class Parts(NamedTuple):
 
 
 class Passes(NamedTuple):
-    """Where the runs of a circuit act, and what is measured.
+    """Where the runs of a circuit act on a state vector, and what is measured.
 
     Args:
         qubits: how many.
@@ -78,17 +81,37 @@ class Passes(NamedTuple):
     word_read: Integers
     word_phase: Integers
 
+    @property
+    def size(self) -> int:
+        """How many numbers a state is."""
+        return 2 << self.qubits
+
+    @property
+    def extra(self) -> int:
+        """How many numbers are needed beside a state: those of a block."""
+        return 4 * self.run_pairs.shape[1]
+
+    @property
+    def observables(self) -> int:
+        """How many are measured."""
+        return len(self.word_flip)
+
+    @property
+    def work(self) -> int:
+        """How many amplitudes are worked on."""
+        return (self.qubits + len(self.run_read)) << self.qubits
+
 
 class Tape(NamedTuple):
     """A compiled circuit.
 
     Args:
         parts: what its runs consist of.
-        passes: where they act.
+        method: how expectation values come from them, the cheaper way of two.
     """
 
     parts: Parts
-    passes: Passes
+    method: Passes | Network
 
 
 def record(circuit: Circuit) -> Tape:
@@ -101,6 +124,7 @@ def record(circuit: Circuit) -> Tape:
         The tables.
 
     Raises:
+        InputError: if there are too many qubits for a state vector, and no way without.
         NotImplementedError: if a gate is unknown to ``steps``.
 
     Example:
@@ -108,25 +132,19 @@ def record(circuit: Circuit) -> Tape:
         >>> record(rot_cnot(qubits=3, depth=1).measure("Z0")).parts.run_parts
         array([0, 0, 0, 0, 3, 6, 9])
     """
-    n = circuit.n_qubits
     found = runs(circuit)
     whole = [*found.first, *found.rest]
+    cheaper = network(circuit, limit=len(whole) << circuit.n_qubits)
+    return Tape(_parts(whole), _passes(found, circuit) if cheaper is None else cheaper)
+
+
+def _parts(whole: Sequence[Run]) -> Parts:
     parts = [part for run in whole for part in run.parts]
     turns = [part if isinstance(part, Turn) else None for part in parts]
     terms = [() if turn is None else turn.angle.terms for turn in turns]
     flat = [term for group in terms for term in group]
     mixed = [any(isinstance(p, Turn) and p.angle.inputs for p in run.parts) for run in whole]
-    width = n if n <= WHOLE else BLOCK
-    groups = passes(found.rest, n, width)
-    cuts = _cuts(len(group) for _, group in groups)
-    pairs = [_pairs(basis, run) for basis, group in groups for run in group]
-    first = [_span(groups[k][0])[pairs[cuts[k]]] for k in range(len(groups))]
-    last = [_span(groups[k][0])[pairs[cuts[k + 1] - 1]] for k in range(len(groups))]
-
-    def addresses(tables: list[Integers]) -> Addresses:
-        return np.array(tables, dtype=np.int32).reshape(-1, 2**width // 2, 2)
-
-    parts_table = Parts(
+    return Parts(
         run_mixed=np.array(mixed),
         run_parts=_cuts(len(run.parts) for run in whole),
         part_axis=_integers([3 if turn is None else turn.axis for turn in turns]),
@@ -137,7 +155,22 @@ def record(circuit: Circuit) -> Tape:
         term_input=np.array([bool(term.inputs) for term in flat], dtype=bool),
         term_scale=_reals([term.scale for term in flat]),
     )
-    passes_table = Passes(
+
+
+def _passes(found: Runs, circuit: Circuit) -> Passes:
+    check_memory(circuit)
+    n = circuit.n_qubits
+    width = n if n <= WHOLE else BLOCK
+    groups = passes(found.rest, n, width)
+    cuts = _cuts(len(group) for _, group in groups)
+    pairs = [_pairs(basis, run) for basis, group in groups for run in group]
+    first = [_span(groups[k][0])[pairs[cuts[k]]] for k in range(len(groups))]
+    last = [_span(groups[k][0])[pairs[cuts[k + 1] - 1]] for k in range(len(groups))]
+
+    def addresses(tables: list[Integers]) -> Addresses:
+        return np.array(tables, dtype=np.int32).reshape(-1, 2**width // 2, 2)
+
+    return Passes(
         qubits=n,
         pass_runs=n + cuts,
         pass_blocks=_integers([_blocks(b, n) for b, _ in groups]).reshape(-1, 2 ** (n - width)),
@@ -149,7 +182,6 @@ def record(circuit: Circuit) -> Tape:
         word_read=_integers([word.read for word in found.words]),
         word_phase=_integers([word.phase for word in found.words]),
     )
-    return Tape(parts_table, passes_table)
 
 
 def _quaternion(part: Turn | Constant) -> Quaternion:
