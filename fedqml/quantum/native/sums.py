@@ -68,7 +68,7 @@ class Network(NamedTuple):
 
     @property
     def work(self) -> int:
-        """How long it takes, in products."""
+        """How long it takes, in products of two numbers."""
         return len(self.factors) + _LEAF * len(self.leaves)
 
 

@@ -22,6 +22,9 @@ Addresses = NDArray[np.int32]
 # float64 fill a quarter of a second cache of 1 MiB with AVX-512, an eighth without.
 WHOLE, BLOCK = 11, 10
 
+# Measured: what a state takes beside the runs, however small it is.
+_STATE = 400
+
 
 class Parts(NamedTuple):
     """What the runs of a circuit consist of.
@@ -98,8 +101,13 @@ class Passes(NamedTuple):
 
     @property
     def work(self) -> int:
-        """How many amplitudes are worked on."""
-        return (self.qubits + len(self.run_read)) << self.qubits
+        """How long it takes, in products of a ``Network``."""
+        return _work(self.qubits + len(self.run_read), self.qubits)
+
+
+def _work(runs: int, qubits: int) -> int:
+    # a run mixes all amplitudes, each in the time that a product takes; both with derivatives
+    return _STATE + (runs << qubits)
 
 
 class Tape(NamedTuple):
@@ -134,7 +142,7 @@ def record(circuit: Circuit) -> Tape:
     """
     found = runs(circuit)
     whole = [*found.first, *found.rest]
-    cheaper = network(circuit, limit=len(whole) << circuit.n_qubits)
+    cheaper = network(circuit, limit=_work(len(whole), circuit.n_qubits))
     return Tape(_parts(whole), _passes(found, circuit) if cheaper is None else cheaper)
 
 

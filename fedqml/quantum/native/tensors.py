@@ -8,8 +8,8 @@ from heapq import heapify, heappop, heappush
 
 from fedqml.quantum.native.sums import Entry, Sums
 
-# A product of two tensors that has so many words more than both, is not for small depth, and would
-# take long to write down.
+# No product of two tensors may have so many words more than both: all this would take longer than
+# a second, and often in vain.
 _WORDS = 1 << 13
 
 Word = tuple[int, ...]
@@ -71,7 +71,7 @@ def contract(tensors: Sequence[Tensor], sums: Sums, limit: int) -> Entry | None:
             heappop(queue)
         # if no two have an index in common, they are numbers of parts that never met
         growth, first, second = heappop(queue) if queue else (0, min(alive), max(alive))
-        if growth > _WORDS or sums.products > limit:
+        if growth > min(limit, _WORDS) or sums.products > limit:
             raise TooDearError
         joined = alive[number] = _join(alive.pop(first), alive.pop(second), sums)
         for index in joined.indices:
@@ -88,25 +88,30 @@ def _possible(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
 
     Before a measurement of Z, say, a rotation need not tell what becomes of X and Y.
     """
-    while True:
-        letters: dict[int, set[int]] = {}
-        for tensor in tensors:
-            for k, index in enumerate(tensor.indices):
-                own = {word[k] for word in tensor.entries}
-                letters[index] = letters.get(index, own) & own
-        fewer = [_restricted(tensor, letters) for tensor in tensors]
-        if all(len(a.entries) == len(b.entries) for a, b in zip(fewer, tensors, strict=True)):
-            return fewer
-        tensors = fewer
+    fewer = list(tensors)
+    letters = {index: set(range(4)) for tensor in tensors for index in tensor.indices}
+    # letters of the measurements go back in time, those of the first qubits forth
+    order = [*reversed(range(len(fewer))), *range(len(fewer))]
+    changed = True
+    while changed:
+        changed = False
+        for number in order:
+            tensor = fewer[number]
+            fewer[number] = _restricted(tensor, letters)
+            changed |= len(fewer[number].entries) < len(tensor.entries)
+    return fewer
 
 
 def _restricted(tensor: Tensor, letters: dict[int, set[int]]) -> Tensor:
+    """Leave out words with other letters, and from the letters those that are in no word."""
     allowed = [letters[index] for index in tensor.indices]
     entries = {
         word: entry
         for word, entry in tensor.entries.items()
         if all(letter in those for letter, those in zip(word, allowed, strict=True))
     }
+    for k, those in enumerate(allowed):
+        those &= {word[k] for word in entries}
     return Tensor(tensor.indices, entries)
 
 

@@ -18,6 +18,7 @@ from fedqml.quantum.native import call
 
 from ..strategies import arguments, circuits, numbers, value_and_gradients
 
+pytestmark = pytest.mark.usefixtures("both_methods")
 PRECISION = {torch.float64: 1e-12, torch.float32: 1e-5}
 
 
