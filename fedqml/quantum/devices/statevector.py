@@ -21,7 +21,8 @@ def statevector(gradient: Literal["adjoint", "backprop"] = "adjoint") -> Device:
     controlled NOTs cost nothing. On a CPU, with Numba installed, compiled kernels evaluate all
     examples, and all clients mapped by ``torch.vmap``, in one call, and their gradients by the
     adjoint method: memory for a few states of as many examples as fit in a vector register,
-    whatever the depth. The same numbers result whatever the number of threads, and for an
+    whatever the depth. Where that is quicker, as for most circuits of low depth, they do without
+    states, and the number of qubits is hardly a limit; elsewhere it is 26. The same numbers result whatever the number of threads, and for an
     example or a client alone as among others. On GPUs, without Numba, and for forward
     derivatives and those of higher order, PyTorch's own operations evaluate the same circuit.
 
@@ -46,6 +47,8 @@ def statevector(gradient: Literal["adjoint", "backprop"] = "adjoint") -> Device:
     Source:
         Jones and Gacon, Efficient calculation of gradients in classical simulations of
         variational quantum algorithms, arXiv:2009.02823, algorithm 1 (adjoint method).
+        Markov and Shi, Simulating quantum computation by contracting tensor networks,
+        arXiv:quant-ph/0511069, section 3 (without states).
     """
     require_choice("gradient", gradient, ("adjoint", "backprop"))
     return Device(evaluate if gradient == "adjoint" else _evaluate_plainly)
@@ -63,6 +66,9 @@ def evaluate(
 
     Returns:
         Expectation values between -1 and 1; (*batch, observables).
+
+    Raises:
+        InputError: if there are more than 26 qubits with influence, and states are needed.
 
     Example:
         >>> import torch
