@@ -22,9 +22,10 @@ def statevector(gradient: Literal["adjoint", "backprop"] = "adjoint") -> Device:
     examples, and all clients mapped by ``torch.vmap``, in one call, and their gradients by the
     adjoint method: memory for a few states of as many examples as fit in a vector register,
     whatever the depth. Where that is quicker, as for most circuits of low depth, they do without
-    states, and the number of qubits is hardly a limit; elsewhere it is 26. The same numbers result whatever the number of threads, and for an
-    example or a client alone as among others. On GPUs, without Numba, and for forward
-    derivatives and those of higher order, PyTorch's own operations evaluate the same circuit.
+    states, and then more than 26 qubits are allowed. The same numbers result whatever the number of
+    threads, and for an example or a client alone as among others. On GPUs, without Numba, and for
+    forward derivatives and those of higher order, PyTorch's own operations evaluate the same
+    circuit.
 
     Args:
         gradient: ``"adjoint"`` as above, or ``"backprop"`` for PyTorch's own operations always:
