@@ -23,6 +23,10 @@ from fedqml.quantum.native.sums import ONE, Entry, Leaf, Network, Sums
 from fedqml.quantum.native.tensors import Tensor, TooDearError, Word, contract
 from fedqml.quantum.pauli import Pauli
 
+# To join two tensors takes some 50 µs here. So many joins are a tenth of a second; more are made
+# if they do not take longer than about 50 evaluations within the limit.
+_JOINS, _PRODUCTS_A_JOIN = 1 << 11, 1 << 8
+
 
 def network(circuit: Circuit, limit: int) -> Network | None:
     """Return how to calculate a circuit's expectation values, if that is not too dear.
@@ -49,6 +53,9 @@ def network(circuit: Circuit, limit: int) -> Network | None:
     """
     sums = Sums()
     tensors, ends = _tensors(runs(circuit), circuit.n_qubits, sums)
+    joins = len(circuit.observables) * (len(tensors) + circuit.n_qubits)
+    if joins > _JOINS + limit // _PRODUCTS_A_JOIN:
+        return None
     try:
         results = [
             contract([*tensors, *_measured(observable, ends)], sums, limit)

@@ -26,6 +26,12 @@ def test_too_much_entanglement_is_given_up():
     assert network(ring(4, 2, "Z0"), limit - 1) is None
 
 
+def test_many_observables_are_not_even_tried():
+    words = [" ".join(f"Z{q}" for q in range(8) if k >> q & 1) for k in range(1, 256)]
+    assert network(ring(8, 1, *words[:40]), LARGE) is not None
+    assert network(ring(8, 1, *words), LARGE) is None
+
+
 def test_observables_share_what_they_can():
     alone = [network(ring(6, 2, word), LARGE) for word in ("Z0", "Z1")]
     both = network(ring(6, 2, "Z0", "Z1"), LARGE)
