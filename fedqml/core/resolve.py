@@ -295,6 +295,7 @@ _WORDS = {
     float: "a finite number",
     bool: "true or false",
     str: "a text",
+    dict: "a table",
     Path: "a path",
 }
 
@@ -346,4 +347,4 @@ def _describe(annotation: Any) -> str:
         return " or ".join(_describe(a) for a in arguments if a is not type(None))
     if origin is list:
         return f"a list, each entry {_describe(arguments[0])}"
-    return _WORDS.get(annotation, getattr(annotation, "__name__", str(annotation)))
+    return _WORDS.get(origin or annotation, getattr(annotation, "__name__", str(annotation)))

@@ -8,6 +8,7 @@ from fedqml.quantum.equipment import on
 from fedqml.quantum.gates import GATES
 from fedqml.quantum.layer import QuantumLayer
 from fedqml.quantum.maps import MAPS
+from fedqml.quantum.noise import Noise
 from fedqml.quantum.operation import Op
 from fedqml.quantum.pauli import Pauli
 from fedqml.quantum.shifts import shift_rule
@@ -19,6 +20,7 @@ __all__ = [
     "Circuit",
     "Cost",
     "Device",
+    "Noise",
     "Op",
     "Pauli",
     "QuantumLayer",

@@ -44,6 +44,33 @@ def influential(circuit: Circuit) -> Circuit:
     return replace(circuit, ops=_after_zero(circuit.ops[number] for number in sorted(needed)))
 
 
+def reachable(circuit: Circuit) -> Circuit:
+    """Return the circuit without the gates outside the light cone of all observables.
+
+    This holds with noise, too: pulled back through a channel, the observable 1 stays 1, because
+    channels preserve the trace. So a gate and what acts after it have no influence if no observable
+    has been pulled back to one of its qubits.
+
+    Args:
+        circuit: any circuit.
+
+    Returns:
+        A circuit with the same expectation values and derivatives on as many qubits.
+
+    Example:
+        >>> circuit = Circuit(3, (Op("cx", (0, 1)), Op("cx", (1, 2)), Op("h", (0,)))).measure("Z1")
+        >>> reachable(circuit).ops == circuit.ops[:2]
+        True
+    """
+    wires = {wire for observable in circuit.observables for wire in observable.wires}
+    kept = []
+    for op in reversed(circuit.ops):
+        if wires & set(op.wires):
+            wires |= set(op.wires)
+            kept.append(op)
+    return replace(circuit, ops=tuple(reversed(kept)))
+
+
 def _noticed(circuit: Circuit, observable: Pauli) -> set[int]:
     """Return the numbers of the gates that may change ⟨P⟩."""
     letters = [frozenset("I")] * circuit.n_qubits

@@ -7,7 +7,14 @@ from typing import Any
 from fedqml.core.errors import InputError, require
 from fedqml.quantum.choices import require_choice
 
-_WORDS = {int: "a whole number", float: "a number", str: "a text", list: "a list", dict: "a table"}
+_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    list: "a list",
+    dict: "a table",
+    object: "a number, a text, a list or a table",
+}
 
 
 def read_value(value: object, where: str, kind: type) -> Any:
@@ -16,7 +23,8 @@ def read_value(value: object, where: str, kind: type) -> Any:
     Args:
         value: what was read.
         where: its place in the data, for the message.
-        kind: ``int``, ``float`` (whole numbers are welcome), ``str``, ``list`` or ``dict``.
+        kind: ``int``, ``float`` (whole numbers are welcome), ``str``, ``list``, ``dict``, or
+            ``object`` for any of them.
 
     Returns:
         The value; a number asked for as ``float`` is one.

@@ -111,7 +111,7 @@ def test_numbers_are_normal_wherever_they_stand():
         ("own_rules:untyped", {"a": float("nan")}, "here.a must be a number, a text"),
         ("own_rules:odd_default", {}, "its default, <object"),
         ("own_rules:collecting", {"x": 1}, "here.x: unknown key. Allowed: no settings"),
-        ("own_rules:mapped", {"a": [1]}, "here.a must be dict"),
+        ("own_rules:mapped", {"a": [1]}, "here.a must be a table"),
         ("builtins:min", {}, "does not tell its parameters"),
         ("own_raises:f", {}, "cannot be imported (ZeroDivisionError"),
         ("own_syntax:f", {}, "cannot be imported (SyntaxError"),

@@ -9,6 +9,7 @@ from torch import Tensor
 from fedqml.quantum import GATES, MAPS, Angle, Circuit, Op, Pauli
 from fedqml.quantum.angle import Term
 from fedqml.quantum.gates import Rotation
+from fedqml.quantum.noise import CHANNELS
 
 INPUTS, WEIGHTS = 3, 5
 
@@ -57,6 +58,54 @@ def circuits(draw, max_qubits=4, max_ops=12):
         tuple(draw(st.lists(ops(n), max_size=max_ops))),
         tuple(draw(st.lists(paulis(n), min_size=1, max_size=3))),
     )
+
+
+_probabilities = st.floats(0, 0.5).map(lambda value: round(value, 3))
+
+
+def _values(single, qubits):
+    return single | st.lists(single, min_size=qubits, max_size=qubits)
+
+
+@st.composite
+def _relaxation(draw, qubits):
+    t1 = draw(_values(st.floats(0.5, 3), qubits))
+    longest = 2 * min(t1 if isinstance(t1, list) else [t1])
+    return {"t1": t1, "t2": draw(st.floats(0.3, longest)), "duration": draw(_probabilities)}
+
+
+@st.composite
+def channels(draw, qubits):
+    """A table of channels, parameters for each of so many qubits."""
+    known = {
+        "amplitude_damping": _values(_probabilities, qubits),
+        "phase_damping": _values(_probabilities, qubits),
+        "thermal_relaxation": _relaxation(qubits),
+        "bit_flip": _values(_probabilities, qubits),
+        "phase_flip": _values(_probabilities, qubits),
+        "depolarising": _probabilities,
+    }
+    assert set(known) == set(CHANNELS)
+    names = draw(st.lists(st.sampled_from(list(known)), max_size=3, unique=True))
+    return {name: draw(known[name]) for name in names}
+
+
+@st.composite
+def noises(draw, qubits=4, readout=True):
+    """Noise of a device of so many qubits, for circuits on all of them, as a table."""
+    selectors = ["ry", "cx", "h", *map(str, range(qubits))]
+    if qubits > 1:
+        selectors += ["cx 0 1", "0 1"]
+    table = {
+        "one_qubit": draw(channels(qubits)),
+        "two_qubit": draw(channels(qubits)),
+        "gates": draw(st.dictionaries(st.sampled_from(selectors), channels(qubits), max_size=3)),
+        "qubits": draw(st.permutations(range(qubits))),
+    }
+    if readout:
+        values = _values(_probabilities, qubits)
+        table["readout"] = draw(values | st.fixed_dictionaries({"p01": values, "p10": values}))
+    return table
 
 
 def numbers(seed: int, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:

@@ -3,12 +3,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedqml.quantum import GATES, Angle, Circuit, Op, ansatze, encodings
+from fedqml.quantum import GATES, Angle, Circuit, Op, Pauli, ansatze, encodings
+from fedqml.quantum.devices import density
 from fedqml.quantum.devices.reference import simulate
 from fedqml.quantum.gates import Rotation
-from fedqml.quantum.lightcone import influential
+from fedqml.quantum.lightcone import influential, reachable
 
-from .strategies import arguments, circuits, numbers, some
+from .strategies import arguments, circuits, noises, numbers, some
 
 PAPER = (encodings.arctan(4) + ansatze.rot_cnot(4, depth=2)).measure("Z0", "Z1")
 
@@ -31,6 +32,26 @@ def test_no_expectation_value_changes(circuit, seed):
     # the smaller circuit may read fewer numbers
     found = simulate(smaller, x[:, : smaller.n_inputs], w[: smaller.n_weights])
     torch.testing.assert_close(found, simulate(circuit, x, w), rtol=0, atol=1e-12)
+
+
+@some
+@given(circuits(max_qubits=4, max_ops=10), noises(), st.integers(0, 1000))
+def test_no_noisy_expectation_value_changes_outside_the_cone(circuit, table, seed):
+    """With a word on all qubits among the observables, no gate is outside."""
+    x, w = arguments(circuit, seed)
+    everywhere = Pauli(tuple(range(circuit.n_qubits)), "Z" * circuit.n_qubits)
+    whole = circuit.measure(*circuit.observables, everywhere)
+    assert reachable(whole) == whole
+    found, expected = (density(table)(c, x, w) for c in (circuit, whole))
+    torch.testing.assert_close(found, expected[:-1], rtol=0, atol=1e-14)
+
+
+def test_gates_outside_of_every_cone():
+    ops = (Op("h", (0,)), Op("cx", (0, 1)), Op("cx", (1, 2)), Op("cx", (3, 0)), Op("h", (2,)))
+    circuit = Circuit(4, ops)
+    # all gates behind are pulled through: Z3 meets the last gate of 3, that all earlier ones of 0
+    for word, kept in (("Z3", (0, 1, 3)), ("Z1", (0, 1, 2)), ("Z2", (0, 1, 2, 4))):
+        assert reachable(circuit.measure(word)).ops == tuple(ops[k] for k in kept)
 
 
 def test_nine_of_the_papers_angles():

@@ -1,10 +1,21 @@
 """Devices: each file's factory returns a function that evaluates circuits."""
 
 from fedqml.quantum.device import Device
+from fedqml.quantum.devices.density import density
 from fedqml.quantum.devices.parameter_shift import parameter_shift
 from fedqml.quantum.devices.reference import reference
 from fedqml.quantum.devices.sampled import sampled
 from fedqml.quantum.devices.spsa import spsa
 from fedqml.quantum.devices.statevector import statevector
+from fedqml.quantum.devices.trajectories import trajectories
 
-__all__ = ["Device", "parameter_shift", "reference", "sampled", "spsa", "statevector"]
+__all__ = [
+    "Device",
+    "density",
+    "parameter_shift",
+    "reference",
+    "sampled",
+    "spsa",
+    "statevector",
+    "trajectories",
+]

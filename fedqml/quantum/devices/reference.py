@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Complex, Float, Inexact
 from torch import Tensor
 
 from fedqml.quantum.angle import Angle, evaluate
@@ -102,11 +102,11 @@ def unitaries(
 
 
 def apply(
-    matrix: Complex[Tensor, "... m m"],
+    matrix: Inexact[Tensor, "... m m"],
     wires: Sequence[int],
-    state: Complex[Tensor, "..."],
+    state: Inexact[Tensor, "..."],
     n_qubits: int,
-) -> Complex[Tensor, "..."]:
+) -> Inexact[Tensor, "..."]:
     """Return the state after a gate, ψ'_{..a..} = Σ_b U_{ab} ψ_{..b..}.
 
     Args:
