@@ -1,5 +1,6 @@
 """The order in which a client visits its examples, drawn before it trains."""
 
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from fedqml.core.random import shuffled
 
 
 class BatchPlan(NamedTuple):
-    """Which examples make which batch of which epoch; a leading client axis when stacked.
+    """Which examples make which batch of which epoch; a leading client axis if there is one.
 
     Attributes:
         rows: rows of the pooled data; where ``mask`` is false, any valid row.
@@ -25,53 +26,50 @@ class BatchPlan(NamedTuple):
     key: Int[Tensor, "*clients epochs steps"]
 
 
-def batch_plan(
-    rows: Int[Tensor, " n"], batch_size: int, epochs: int, rng: np.random.Generator
+def batch_plans(
+    rows: Sequence[Int[Tensor, " _"]],
+    batch_size: int,
+    epochs: int,
+    rngs: Iterable[np.random.Generator],
 ) -> BatchPlan:
-    """Draw a client's batches: every epoch visits all of its rows once, in a new order.
+    """Draw the batches of clients: every epoch visits all of a client's rows once, in a new order.
 
     Args:
-        rows: the client's rows in the pooled data.
+        rows: each client's rows in the pooled data.
         batch_size: examples a batch; the last batch of an epoch has what is left, so a client
             with fewer rows than this still trains on all of them.
         epochs: passes over the rows.
-        rng: the client's stream of this round.
+        rngs: each client's stream of this round.
+
+    Returns:
+        The plans with a leading client axis, padded to the longest by masked examples. A client's
+        own part does not depend on the others.
 
     Example:
         >>> from fedqml.core.random import stream
-        >>> plan = batch_plan(torch.arange(5), 2, 1, stream(0, "batches", 1, 0))
-        >>> plan.mask.sum(-1)
-        tensor([[2, 2, 1]])
+        >>> rngs = [stream(0, "batches", 1, client) for client in (0, 1)]
+        >>> batch_plans([torch.arange(5), torch.arange(5, 8)], 2, 1, rngs).mask.sum(-1)
+        tensor([[[2, 2, 1]],
+        <BLANKLINE>
+                [[2, 1, 0]]])
     """
-    n = len(rows)
-    batch = min(batch_size, n)
-    steps = -(-n // batch)
-    order = np.zeros((epochs, steps * batch), dtype=np.int64)
-    for epoch in order:
-        epoch[:n] = shuffled(n, rng)
-    keys = (rng.bit_generator.random_raw(epochs * steps) >> np.uint64(1)).astype(np.int64)
-    mask = torch.arange(steps * batch) < n
-    return BatchPlan(
-        rows[torch.from_numpy(order)].reshape(epochs, steps, batch),
-        mask.expand(epochs, -1).reshape(epochs, steps, batch),
-        torch.from_numpy(keys.reshape(epochs, steps)),
-    )
-
-
-def stack(plans: list[BatchPlan]) -> BatchPlan:
-    """Return the plans with a leading client axis, padded to the longest by masked examples."""
-    steps = max(p.rows.shape[1] for p in plans)
-    batch = max(p.rows.shape[2] for p in plans)
-
-    def padded(p: BatchPlan) -> BatchPlan:
-        grow = (0, batch - p.rows.shape[2], 0, steps - p.rows.shape[1])
+    sizes = [len(own) for own in rows]
+    batch, steps = min(batch_size, max(sizes)), -(-max(sizes) // batch_size)
+    order = np.empty((len(rows), epochs, steps * batch), dtype=np.int64)
+    keys = np.zeros((len(rows), epochs, steps), dtype=np.int64)
+    for own, places, key, n, rng in zip(rows, order, keys, sizes, rngs, strict=True):
+        numbers = own.numpy()
         # Padding with the client's own first example keeps its values finite if they are.
-        fill = int(p.rows[0, 0, 0])
-        return BatchPlan(
-            torch.nn.functional.pad(p.rows, grow, value=fill),
-            torch.nn.functional.pad(p.mask, grow, value=False),
-            torch.nn.functional.pad(p.key, grow[2:]),
-        )
-
-    each = [padded(p) for p in plans]
-    return BatchPlan(*(torch.stack(fields) for fields in zip(*each, strict=True)))
+        places[:, n:] = numbers[0]
+        for epoch in places:
+            epoch[:n] = numbers[shuffled(n, rng)]
+        used = -(-n // batch_size)
+        bits = rng.bit_generator.random_raw(epochs * used) >> np.uint64(1)
+        key[:, :used] = bits.reshape(epochs, used)
+    mask = torch.arange(steps * batch) < torch.tensor(sizes)[:, None, None]
+    shape = len(rows), epochs, steps, batch
+    return BatchPlan(
+        torch.from_numpy(order).reshape(shape),
+        mask.expand(-1, epochs, -1).reshape(shape),
+        torch.from_numpy(keys),
+    )

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from fedqml.core.batches import BatchPlan, batch_plan
+from fedqml.core.batches import BatchPlan, batch_plans
 from fedqml.core.transform import Transform
 from fedqml.core.updates import Context, State, Updates, concatenate
 from fedqml.data.task import Objective
@@ -18,23 +18,26 @@ Train = Callable[[Context, State], tuple[Updates, State]]
 Engine = Callable[[Objective, Local, Transform], Train]
 """Make ``Train`` of the objective, the local rule and the client's side of the strategy."""
 TrainRows = Callable[
-    [Objective, Local, Float[Tensor, "k d"], State, list[BatchPlan]],
+    [Float[Tensor, "k d"], State, BatchPlan],
     tuple[Float[Tensor, "k d"], State, Float[Tensor, " k"]],
 ]
 """Train k clients from their weights, stacked states and plans; returns weights, states, losses."""
+MakeTrainRows = Callable[[Objective, Local], TrainRows]
+"""Make ``TrainRows`` of the objective and the local rule."""
 
 
-def cohort_engine(train_rows: TrainRows, at_once: int) -> Engine:
+def cohort_engine(make: MakeTrainRows, at_once: int) -> Engine:
     """Make an engine of a way to train a few clients at once.
 
     Args:
-        train_rows: trains k clients.
+        make: of what trains k clients.
         at_once: the largest k that it is given; larger cohorts come in chunks, so memory for
             training is bounded whatever the cohort.
     """
 
     def engine(objective: Objective, local: Local, transform: Transform) -> Train:
         kept = ["local", "client"] if local.keep_state else ["client"]
+        train_rows = make(objective, local)
 
         def train(context: Context, state: State) -> tuple[Updates, State]:
             parts = []
@@ -44,13 +47,16 @@ def cohort_engine(train_rows: TrainRows, at_once: int) -> Engine:
                 clients = cohort[start : start + at_once]
                 received = _received(context, clients)
                 rows = {
-                    part: _gather(state, clients, part, [init(row) for row in received])
+                    part: _gather(state, clients, part, init, received)
                     for part, init in (("local", local.init), ("client", transform.init))
                 }
-                plans = [_plan(objective, local, context, client) for client in clients]
-                trained, rows["local"], loss = train_rows(
-                    objective, local, received, rows["local"], plans
+                plan = batch_plans(
+                    [objective.data.clients[client] for client in clients],
+                    local.batch_size,
+                    local.epochs,
+                    [context.rng("batches", client) for client in clients],
                 )
+                trained, rows["local"], loss = train_rows(received, rows["local"], plan)
                 updates = Updates(
                     torch.tensor(clients),
                     trained - received,
@@ -76,13 +82,18 @@ def _received(context: Context, clients: list[int]) -> Float[Tensor, "k d"]:
     return context.params[clients]
 
 
-def _plan(objective: Objective, local: Local, context: Context, client: int) -> BatchPlan:
-    rng = context.rng("batches", client)
-    return batch_plan(objective.data.clients[client], local.batch_size, local.epochs, rng)
-
-
-def _gather(state: State, clients: list[int], part: str, fresh: list[State]) -> State:
+def _gather(
+    state: State,
+    clients: list[int],
+    part: str,
+    init: Callable[[Tensor], State],
+    received: Float[Tensor, "k d"],
+) -> State:
     """Stack the clients' states; one that has none has the fresh one of what it received."""
+    if received.stride(0) == 0:  # all received the same, and `init` is a function of it
+        fresh = [init(received[0])] * len(clients)
+    else:
+        fresh = [init(row) for row in received]
     own = [
         {name: state.get(f"{client}/{part}/{name}", value) for name, value in first.items()}
         for client, first in zip(clients, fresh, strict=True)

@@ -7,7 +7,7 @@ from torch import Tensor
 from fedqml.core.batches import BatchPlan
 from fedqml.core.updates import State
 from fedqml.data.task import Objective
-from fedqml.engines.cohort import Engine, cohort_engine
+from fedqml.engines.cohort import Engine, TrainRows, cohort_engine
 from fedqml.federated.training import Local
 
 
@@ -17,23 +17,22 @@ def sequential() -> Engine:
     It serves every model, also those that ``torch.vmap`` cannot map, and it is what the other
     engines are held against.
     """
-    return cohort_engine(train_one, at_once=1)
+    return cohort_engine(one_by_one, at_once=1)
 
 
-def train_one(
-    objective: Objective,
-    local: Local,
-    received: Float[Tensor, "1 d"],
-    state: State,
-    plans: list[BatchPlan],
-) -> tuple[Float[Tensor, "1 d"], State, Float[Tensor, " 1"]]:
-    """Train a single client; see ``TrainRows``."""
-    own = {name: value[0] for name, value in state.items()}
-    # A model may draw from PyTorch's global generator in its own code: give it the client's
-    # stream, and leave the caller's as it was.
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(int(plans[0].key[0, 0]))
-        params, own, loss = local.run(
-            objective.batch_loss, received[0], own, plans[0], ragged=False
-        )
-    return params[None], {name: value[None] for name, value in own.items()}, loss[None]
+def one_by_one(objective: Objective, local: Local) -> TrainRows:
+    """Return what trains a single client; see ``TrainRows``."""
+
+    def train(
+        received: Float[Tensor, "1 d"], state: State, plan: BatchPlan
+    ) -> tuple[Float[Tensor, "1 d"], State, Float[Tensor, " 1"]]:
+        own = {name: value[0] for name, value in state.items()}
+        steps = BatchPlan(*(field[0] for field in plan))
+        # A model may draw from PyTorch's global generator in its own code: give it the client's
+        # stream, and leave the caller's as it was.
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(int(steps.key[0, 0]))
+            params, own, loss = local.run(objective.batch_loss, received[0], own, steps)
+        return params[None], {name: value[None] for name, value in own.items()}, loss[None]
+
+    return train

@@ -5,14 +5,15 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.func import grad, vmap
 
-from fedqml.core.batches import BatchPlan, stack
+from fedqml.core.batches import BatchPlan
 from fedqml.core.errors import InputError, require
 from fedqml.core.transform import Transform
 from fedqml.core.updates import State
 from fedqml.data.task import Objective
-from fedqml.engines.cohort import Engine, Train, cohort_engine
-from fedqml.engines.sequential import train_one
-from fedqml.federated.training import Local
+from fedqml.engines.cohort import Engine, Train, TrainRows, cohort_engine
+from fedqml.engines.traces.blocks import Batches
+from fedqml.engines.traces.steps import Traced
+from fedqml.federated.training import Advance, Local, mean_loss
 
 
 def vectorised(at_once: int = 64) -> Engine:
@@ -28,7 +29,7 @@ def vectorised(at_once: int = 64) -> Engine:
         InputError: if ``at_once`` is less than 1, or the model cannot be mapped over clients.
     """
     require(at_once >= 1, "at_once", at_once, "be at least 1")
-    of_cohort = cohort_engine(_train_together, at_once)
+    of_cohort = cohort_engine(_together, at_once)
 
     def engine(objective: Objective, local: Local, client: Transform) -> Train:
         _try_map(objective)
@@ -37,22 +38,40 @@ def vectorised(at_once: int = 64) -> Engine:
     return engine
 
 
-def _train_together(
-    objective: Objective,
-    local: Local,
-    received: Float[Tensor, "k d"],
-    state: State,
-    plans: list[BatchPlan],
-) -> tuple[Float[Tensor, "k d"], State, Float[Tensor, " k"]]:
-    if len(plans) == 1:
-        return train_one(objective, local, received, state, plans)  # mapping would only cost time
-    plan = stack(plans)
-    ragged = not bool(plan.mask.any(-1).all())
+def _together(objective: Objective, local: Local) -> TrainRows:
+    steps = {
+        ragged: Traced(_of_stack(local.advance(objective.batch_loss, ragged)), objective.module)
+        for ragged in (False, True)
+    }
 
-    def run(params: Tensor, own: State, steps: BatchPlan) -> tuple[Tensor, State, Tensor]:
-        return local.run(objective.batch_loss, params, own, steps, ragged)
+    def train(
+        received: Float[Tensor, "k d"], state: State, plan: BatchPlan
+    ) -> tuple[Float[Tensor, "k d"], State, Float[Tensor, " k"]]:
+        ragged = not bool(plan.mask.any(-1).all())
+        # Steps first; memory in one piece, as tensors are within a step.
+        batches = Batches(*(field.flatten(1, 2).transpose(0, 1).contiguous() for field in plan))
+        params, state, values, sizes = steps[ragged](received.contiguous(), state, batches)
+        last = plan.rows.shape[2]
+        return params, state, mean_loss(values[-last:], sizes[-last:])
 
-    return vmap(run)(received, state, plan)
+    return train
+
+
+def _of_stack(advance: Advance) -> Advance:
+    """Return the step of a client as a step of a stack of clients."""
+    mapped = vmap(advance)
+
+    def together(
+        params: Tensor, state: State, rows: Tensor, mask: Tensor, key: Tensor
+    ) -> tuple[Tensor, State, Tensor, Tensor]:
+        if len(params) > 1:
+            return mapped(params, state, rows, mask, key)
+        # mapping a single client would only cost time
+        own = {name: value[0] for name, value in state.items()}
+        stepped, after, value, size = advance(params[0], own, rows[0], mask[0], key[0])
+        return stepped[None], {n: v[None] for n, v in after.items()}, value[None], size[None]
+
+    return together
 
 
 def _try_map(objective: Objective) -> None:

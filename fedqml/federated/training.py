@@ -17,6 +17,9 @@ Loss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 Step = Callable[[Tensor, Tensor, State], tuple[Tensor, State]]
 """``(params, gradient, state) -> (params, state)``: one step of an optimiser."""
 
+Advance = Callable[[Tensor, State, Tensor, Tensor, Tensor], tuple[Tensor, State, Tensor, Tensor]]
+"""One training step, see ``Local.advance``."""
+
 
 @dataclass(frozen=True)
 class Local:
@@ -41,8 +44,33 @@ class Local:
         for name in ("epochs", "batch_size"):
             object.__setattr__(self, name, whole(name, getattr(self, name), least=1))
 
+    def advance(self, loss: Loss, ragged: bool) -> Advance:
+        """Return one training step of a client, ``torch.vmap`` can map it.
+
+        Args:
+            loss: mean loss of a batch.
+            ragged: whether some batches may be empty; their steps change nothing.
+
+        Returns:
+            ``(params, state, rows, mask, key) -> (params, state, value, size)``: the mean loss of
+            the batch before the step, and the number of its examples.
+        """
+
+        def advance(
+            params: Tensor, state: State, rows: Tensor, mask: Tensor, key: Tensor
+        ) -> tuple[Tensor, State, Tensor, Tensor]:
+            gradient, value = grad_and_value(loss)(params, rows, mask, key)
+            stepped, after = self.step(params, gradient, state)
+            size = mask.sum()
+            if ragged:
+                stepped = torch.where(size > 0, stepped, params)
+                after = {n: torch.where(size > 0, v, state[n]) for n, v in after.items()}
+            return stepped, after, value, size
+
+        return advance
+
     def run(
-        self, loss: Loss, params: Float[Tensor, " d"], state: State, plan: BatchPlan, ragged: bool
+        self, loss: Loss, params: Float[Tensor, " d"], state: State, plan: BatchPlan
     ) -> tuple[Float[Tensor, " d"], State, Float[Tensor, ""]]:
         """Train one client for a round.
 
@@ -50,26 +78,29 @@ class Local:
             loss: mean loss of a batch.
             params: the weights received.
             state: the optimiser's state.
-            plan: the batches, ``(epochs, steps, ...)``.
-            ragged: whether some steps of the plan may be empty; these change nothing.
+            plan: the batches, ``(epochs, steps, ...)``, none of them empty.
 
         Returns:
             The trained weights, the optimiser's state, and the mean loss over the examples of
             the last epoch, each taken just before the step that used it.
         """
-        rows, mask, key = plan
-        total = seen = params.new_zeros(())
-        for epoch in range(rows.shape[0]):
-            total = seen = params.new_zeros(())
-            for step in range(rows.shape[1]):
-                batch: tuple[Int[Tensor, " batch"], Tensor, Tensor]
-                batch = (rows[epoch, step], mask[epoch, step], key[epoch, step])
-                gradient, value = grad_and_value(loss)(params, *batch)
-                stepped, after = self.step(params, gradient, state)
-                size = batch[1].sum()
-                if ragged:
-                    stepped = torch.where(size > 0, stepped, params)
-                    after = {n: torch.where(size > 0, v, state[n]) for n, v in after.items()}
-                params, state = stepped, after
-                total, seen = total + value * size, seen + size
-        return params, state, total / seen
+        advance = self.advance(loss, ragged=False)
+        losses = []
+        for rows, mask, key in zip(*(field.flatten(0, 1) for field in plan), strict=True):
+            params, state, value, size = advance(params, state, rows, mask, key)
+            losses.append((value, size))
+        last = losses[-plan.rows.shape[1] :]
+        values, sizes = (torch.stack(each) for each in zip(*last, strict=True))
+        return params, state, mean_loss(values, sizes)
+
+
+def mean_loss(
+    values: Float[Tensor, "steps *clients"], sizes: Int[Tensor, "steps *clients"]
+) -> Float[Tensor, "*clients"]:
+    """Return the mean over examples of the mean losses of batches.
+
+    Example:
+        >>> mean_loss(torch.tensor([1.0, 4.0]), torch.tensor([2, 1]))
+        tensor(2.)
+    """
+    return (values * sizes).sum(0) / sizes.sum(0)

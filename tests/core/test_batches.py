@@ -3,12 +3,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedqml.core.batches import batch_plan, stack
+from fedqml.core.batches import BatchPlan, batch_plans
 
 
-def plan(n, batch_size=4, epochs=2, first=10, seed=0):
-    rows = torch.arange(first, first + n)
-    return batch_plan(rows, batch_size, epochs, np.random.default_rng(seed))
+def plans(sizes, batch_size=4, epochs=2, first=10):
+    rows = [torch.arange(first, first + n) for n in sizes]
+    rngs = [np.random.default_rng(seed) for seed, _ in enumerate(sizes)]
+    return batch_plans(rows, batch_size, epochs, rngs)
+
+
+def plan(n, batch_size=4, epochs=2):
+    return BatchPlan(*(field[0] for field in plans([n], batch_size, epochs)))
 
 
 @given(st.integers(1, 30), st.integers(1, 40), st.integers(1, 3))
@@ -30,9 +35,10 @@ def test_epochs_come_in_different_orders_with_different_keys():
 
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=4), st.integers(1, 8))
 def test_stacking_keeps_each_plan_and_adds_only_masked_examples(sizes, batch_size):
-    plans = [plan(n, batch_size, seed=i) for i, n in enumerate(sizes)]
-    stacked = stack(plans)
-    for i, p in enumerate(plans):
+    stacked = plans(sizes, batch_size)
+    for i, n in enumerate(sizes):
+        rngs = [np.random.default_rng(i)]
+        p = BatchPlan(*(f[0] for f in batch_plans([torch.arange(10, 10 + n)], batch_size, 2, rngs)))
         _, steps, batch = p.rows.shape
         assert torch.equal(stacked.rows[i, :, :steps, :batch], p.rows)
         assert torch.equal(stacked.key[i, :, :steps], p.key)

@@ -30,9 +30,9 @@ def plan(epochs=2, steps=3, seed=0):
     return index, torch.ones_like(index, dtype=torch.bool), torch.zeros(epochs, steps).long()
 
 
-def run(rule, params, plan, ragged=False, state=None):
+def run(rule, params, plan, state=None):
     state = rule.init(params) if state is None else state
-    return rule.run(loss, params, state, BatchPlan(*plan), ragged)
+    return rule.run(loss, params, state, BatchPlan(*plan))
 
 
 START = torch.tensor([0.3, 0.1, -0.2], dtype=torch.float64)
@@ -61,13 +61,17 @@ def test_it_is_mapped_over_clients_by_vmap(factory):
 @pytest.mark.parametrize("factory", RULES)
 def test_empty_steps_change_nothing_not_even_the_state(factory):
     rule = factory(lr=0.1)
-    index, mask, key = plan(epochs=1, steps=3)
-    short = run(rule, START, (index, mask, key))
-    padded = tuple(torch.cat([t, torch.zeros_like(t[:, :2])], 1) for t in (index, mask, key))
-    long = run(rule, START, padded, ragged=True)
-    assert torch.equal(short[0], long[0])
-    assert torch.equal(short[2], long[2])
-    assert all(torch.equal(short[1][n], long[1][n]) for n in short[1])
+    advance = rule.advance(loss, ragged=True)
+    index, mask, key = (field[0] for field in plan(epochs=1, steps=3))
+    before = run(rule, START, plan(epochs=1, steps=2))[:2]
+    *after, _, size = advance(*before, index[2], torch.zeros_like(mask[2]), key[2])
+    assert size == 0
+    assert torch.equal(after[0], before[0])
+    assert all(torch.equal(after[1][n], before[1][n]) for n in before[1])
+    *after, _, _ = advance(*before, index[2], mask[2], key[2])
+    whole = run(rule, START, plan(epochs=1, steps=3))
+    assert torch.equal(after[0], whole[0])
+    assert all(torch.equal(after[1][n], whole[1][n]) for n in before[1])
 
 
 @pytest.mark.parametrize("factory", RULES)

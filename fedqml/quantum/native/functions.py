@@ -15,7 +15,7 @@ from torch import Tensor
 
 from fedqml.core.errors import require
 from fedqml.quantum.devices.reference import simulate
-from fedqml.quantum.native import call
+from fedqml.quantum.native import call, operators
 from fedqml.quantum.native.program import Program
 
 
@@ -112,7 +112,7 @@ def _gradients(ctx: Any, cotangents: Tensor) -> tuple[Tensor, Tensor]:
     if torch.is_grad_enabled() or _in_transform():
         return Gradients.apply(x, w, cotangents, kept, ctx.program)
     # nobody will differentiate again
-    return call.gradients(ctx.program, x, w, cotangents, kept)
+    return operators.gradients(ctx.program, x, w, cotangents, kept)
 
 
 class Recorded(torch.autograd.Function):
@@ -146,7 +146,7 @@ class Expectations(torch.autograd.Function):
     @staticmethod
     def forward(x: Tensor, w: Tensor, program: Program) -> tuple[Tensor, Tensor]:
         """Return both."""
-        return call.expectations(program, x, w, keep=True)
+        return operators.expectations(program, x, w)
 
     @staticmethod
     def setup_context(
@@ -190,7 +190,7 @@ class Gradients(torch.autograd.Function):
         x: Tensor, w: Tensor, cotangents: Tensor, kept: Tensor, program: Program
     ) -> tuple[Tensor, Tensor]:
         """Return the gradients."""
-        return call.gradients(program, x, w, cotangents, kept)
+        return operators.gradients(program, x, w, cotangents, kept)
 
     @staticmethod
     def setup_context(

@@ -1,0 +1,72 @@
+"""Several steps in a row, from the parts of one."""
+
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor, fx
+
+from fedqml.engines.traces.calls import quicken
+from fedqml.engines.traces.operations import trace
+from fedqml.engines.traces.parts import Parts
+
+
+class Batches(NamedTuple):
+    """The batches of some steps of k clients.
+
+    Attributes:
+        rows: the examples' rows in the pooled data.
+        mask: which of them count.
+        key: for dropout.
+    """
+
+    rows: Int[Tensor, "steps k batch"]
+    mask: Bool[Tensor, "steps k batch"]
+    key: Int[Tensor, "steps k"]
+
+    def cut(self, steps: int) -> tuple["Batches", "Batches"]:
+        """Return the batches of the first steps, and the others."""
+        return Batches(*(f[:steps] for f in self)), Batches(*(f[steps:] for f in self))
+
+
+Block = Callable[[list[Tensor], Batches], list[Tensor]]
+"""Take some steps: from what lasts to what lasts, then losses and sizes of the batches."""
+
+
+def block(parts: Parts, tensors: list[Tensor], batches: Batches) -> Block:
+    """Return what takes as many steps as there are batches.
+
+    Args:
+        parts: a step.
+        tensors: what lasts, for shapes and trials.
+        batches: likewise.
+    """
+    ahead = _mapped(parts.ahead, *batches)
+    early = ahead(*batches)
+    first = [early[place][0] for place in parts.for_body]
+    body = quicken(parts.body, *tensors, *first)
+    steps, lasting = len(batches.rows), len(tensors)
+    left = [torch.stack([value] * steps) for value in body(*tensors, *first)[lasting:]]
+    behind = _mapped(parts.behind, *left, *(early[place] for place in parts.for_behind))
+
+    def take(tensors: list[Tensor], batches: Batches) -> list[Tensor]:
+        early = ahead(*batches)
+        each = [early[place].unbind() for place in parts.for_body]
+        kept = []
+        for step in range(steps):
+            result = body(*tensors, *(values[step] for values in each))
+            tensors = result[:lasting]
+            kept.append(result[lasting:])
+        left = [torch.stack(values) for values in zip(*kept, strict=True)]
+        return [*tensors, *behind(*left, *(early[place] for place in parts.for_behind))]
+
+    return take
+
+
+def _mapped(part: fx.GraphModule, *inputs: Tensor) -> Callable[..., list[Tensor]]:
+    """Return a part for many steps at once."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "There is a performance drop")
+        return quicken(trace(torch.func.vmap(part), *inputs), *inputs)

@@ -1,0 +1,151 @@
+"""Many training steps of the same shape: first as they are, then by a trace of their operations.
+
+A trace costs some tenths of a second and is far quicker to run, so it is taken once a shape has
+been trained for as long. It must give the same bits as what it stands for; this is tried on other
+weights and batches, and where it fails, or no trace can be taken, nothing changes.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from fedqml.core.updates import State
+from fedqml.engines.traces.blocks import Batches, Block, block
+from fedqml.engines.traces.operations import same, trace
+from fedqml.engines.traces.parts import Parts, split
+from fedqml.federated.training import Advance
+
+# Untraced steps that take about as long as a trace does.
+WORTH_A_TRACE = 128
+# Steps whose work ahead is done at once, and the memory that it may take.
+_LONGEST, _BYTES = 32, 1 << 25
+# Shapes whose traces are kept.
+_SHAPES = 16
+
+
+class Traced:
+    """Takes a stack of clients through steps.
+
+    Args:
+        advance: one step of all clients, a function of its arguments: a trace keeps whatever else
+            it used, apart from the values of tensors that it reads. If calls change the module's
+            attributes or draw from NumPy's global generator, or two calls differ by anything else,
+            no trace is taken.
+        module: the model inside.
+    """
+
+    def __init__(self, advance: Advance, module: nn.Module) -> None:
+        self._advance = advance
+        self._module = module
+        self._shapes: OrderedDict[Any, _Shape] = OrderedDict()
+
+    def __call__(
+        self, params: Float[Tensor, "k d"], state: State, batches: Batches
+    ) -> tuple[Float[Tensor, "k d"], State, Float[Tensor, "steps k"], Int[Tensor, "steps k"]]:
+        """Return weights and state after all steps, and the loss and size of each batch."""
+        names = tuple(state)
+        tensors = [params, *state.values()]
+        key = names, *((t.shape, t.dtype) for t in (*tensors, *(field[0] for field in batches)))
+        shape = self._shapes.pop(key, None) or _Shape(self._flat(names), self._module)
+        self._shapes[key] = shape  # the latest stand last
+        if len(self._shapes) > _SHAPES:
+            self._shapes.popitem(last=False)
+        reports = []
+        while len(batches.rows):
+            now, batches = batches.cut(shape.prepare(tensors, batches))
+            *tensors, values, sizes = shape.take(tensors, now)
+            reports.append((values, sizes))
+        values, sizes = (torch.cat(each) for each in zip(*reports, strict=True))
+        return tensors[0], dict(zip(names, tensors[1:], strict=True)), values, sizes
+
+    def _flat(self, names: tuple[str, ...]) -> Callable[..., list[Tensor]]:
+        """Return a step as a function of tensors."""
+
+        def flat(params: Tensor, *rest: Tensor) -> list[Tensor]:
+            *values, rows, mask, key = rest
+            state = dict(zip(names, values, strict=True))
+            params, state, value, size = self._advance(params, state, rows, mask, key)
+            return [params, *(state[name] for name in names), value, size]
+
+        return flat
+
+
+class _Shape:
+    """Steps with tensors of the same shapes."""
+
+    def __init__(self, step: Callable[..., list[Tensor]], module: nn.Module) -> None:
+        self._step = step
+        self._module = module
+        self._taken = 0
+        self._splits: list[Parts] | None = None  # not traced yet; empty if that is in vain
+        self._blocks: dict[int, Block] = {}
+
+    def prepare(self, tensors: list[Tensor], batches: Batches) -> int:
+        """Return how many of the steps to take next."""
+        if self._splits is None and self._taken >= WORTH_A_TRACE:
+            self._splits = []
+            with suppress(Exception), torch.no_grad():  # the user's code: anything can come
+                step = trace(self._step, *tensors, *(field[0] for field in batches))
+                self._splits = [split(step, len(tensors), apart) for apart in (True, False)]
+        steps = len(batches.rows)
+        if not self._splits:
+            return steps
+        # Powers of two, so that few traces serve all numbers of steps.
+        most = min(steps, _LONGEST, max(1, _BYTES // self._splits[0].bytes))
+        return 1 << most.bit_length() - 1
+
+    def take(self, tensors: list[Tensor], batches: Batches) -> list[Tensor]:
+        """Take the steps, by a trace if there is one."""
+        length = len(batches.rows)
+        self._taken += length
+        while self._splits and length not in self._blocks:
+            with suppress(Exception), torch.no_grad():
+                made = block(self._splits[0], tensors, batches)
+                if self._agrees(made, tensors, batches):
+                    self._blocks[length] = made
+                    break
+            self._splits.pop(0)
+            self._blocks.clear()
+        if not self._splits:
+            return self._untraced(tensors, batches)
+        with torch.no_grad():
+            return self._blocks[length](tensors, batches)
+
+    def _untraced(self, tensors: list[Tensor], batches: Batches) -> list[Tensor]:
+        reports = []
+        for rows, mask, key in zip(*batches, strict=True):
+            *tensors, value, size = self._step(*tensors, rows, mask, key)
+            reports.append((value, size))
+        return [*tensors, *(torch.stack(each) for each in zip(*reports, strict=True))]
+
+    def _agrees(self, made: Block, tensors: list[Tensor], batches: Batches) -> bool:
+        """Return whether a trace gives the same bits on these and on other weights and batches."""
+        rows, mask, key = batches
+        fewer = mask & (torch.arange(mask.shape[-1]) % 2 == 0)
+        surroundings = []
+        others = Batches(rows.flip(0, 1, 2), fewer, key ^ 0x123456789ABCDEF)
+        for part in (batches, others):
+            expected = self._untraced(tensors, part)
+            surroundings.append(_surroundings(self._module))
+            if not all(map(same, made(tensors, part), expected)):
+                return False
+            tensors = expected[: len(tensors)]
+        return surroundings[0] == surroundings[1]
+
+
+def _surroundings(module: nn.Module) -> Any:
+    """Return what a model might change by being called."""
+    simple = (bool, int, float, str)
+    attributes = [
+        (name, value)
+        for child in module.modules()
+        for name, value in vars(child).items()
+        if isinstance(value, simple)
+    ]
+    return attributes, repr(np.random.get_state(legacy=False))  # noqa: NPY002

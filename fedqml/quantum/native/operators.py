@@ -1,0 +1,73 @@
+"""The kernels as operations of PyTorch, for traces; see ``fedqml.core.operators``."""
+
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
+
+from fedqml.core.operators import operator
+from fedqml.quantum.native import call
+from fedqml.quantum.native.program import Program
+
+# An operation's arguments are tensors and numbers: a program goes by its number. A traced program
+# is never forgotten, as traces hold its number.
+_programs: list[Program] = []
+_numbers: dict[Program, int] = {}
+
+
+def expectations(program: Program, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    """Return ``call.expectations`` with what gradients need, as one operation where a trace is taken."""
+    if isinstance(x, FakeTensor):
+        values, states = _traced_expectations(x, w, _number(program))
+        return values, states
+    return call.expectations(program, x, w, keep=True)
+
+
+def gradients(
+    program: Program, x: Tensor, w: Tensor, cotangents: Tensor, kept: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return ``call.gradients``, as one operation where a trace is taken."""
+    if isinstance(x, FakeTensor):
+        by_x, by_w = _traced_gradients(x, w, cotangents, kept, _number(program))
+        return by_x, by_w
+    return call.gradients(program, x, w, cotangents, kept)
+
+
+def _number(program: Program) -> int:
+    if program not in _numbers:
+        _numbers[program] = len(_programs)
+        _programs.append(program)
+    return _numbers[program]
+
+
+def _run_expectations(x: Tensor, w: Tensor, program: int) -> tuple[Tensor, Tensor]:
+    return expectations(_programs[program], x, w)
+
+
+def _run_gradients(
+    x: Tensor, w: Tensor, cotangents: Tensor, kept: Tensor, program: int
+) -> tuple[Tensor, Tensor]:
+    return gradients(_programs[program], x, w, cotangents, kept)
+
+
+def _shapes_of_expectations(x: Tensor, w: Tensor, program: int) -> tuple[Tensor, Tensor]:
+    observables = len(_programs[program].circuit.observables)
+    # The size of what is kept does not matter, as long as it is some: it is only handed on.
+    return x.new_empty((*x.shape[:-1], observables)), x.new_empty((1, 1))
+
+
+def _shapes_of_gradients(
+    x: Tensor, w: Tensor, cotangents: Tensor, kept: Tensor, program: int
+) -> tuple[Tensor, Tensor]:
+    return x.new_empty(x.shape), w.new_empty(w.shape)
+
+
+_traced_expectations = operator(
+    "expectations(Tensor x, Tensor w, int program) -> (Tensor, Tensor)",
+    _run_expectations,
+    _shapes_of_expectations,
+)
+_traced_gradients = operator(
+    "gradients(Tensor x, Tensor w, Tensor cotangents, Tensor kept, int program)"
+    " -> (Tensor, Tensor)",
+    _run_gradients,
+    _shapes_of_gradients,
+)
