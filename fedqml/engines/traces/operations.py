@@ -76,7 +76,7 @@ def _changes_nothing(node: fx.Node) -> bool:
     before, after = node.all_input_nodes[0].meta.get("val"), node.meta["val"]
     if not isinstance(before, Tensor) or not isinstance(after, Tensor):
         return False
-    if target in (aten.mul.Scalar, aten.pow.Tensor_Scalar):
+    if target in (aten.mul.Scalar, aten.mul.Tensor, aten.pow.Tensor_Scalar):
         return bool(before.dtype == after.dtype and node.args[1] == 1)
     view = target._schema.returns[0].alias_info is not None
     return (view or target is aten._unsafe_view.default) and _layout(before) == _layout(after)

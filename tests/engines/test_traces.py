@@ -1,0 +1,254 @@
+"""Traced steps give the bits of the untraced, and what cannot be traced stays as it was."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from fedqml.core.transform import chain
+from fedqml.core.updates import Context
+from fedqml.engines import vectorised
+from fedqml.engines.traces import steps
+from fedqml.engines.traces.blocks import Batches, block
+from fedqml.engines.traces.operations import Unfit, same, trace
+from fedqml.engines.traces.parts import split
+from fedqml.federated.local import adam, sgd
+from tests.engines.test_engines import unequal
+from tests.federations import hybrid, task, with_dropout
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """Take traces at the first step, and tell for each shape whether there is one."""
+    monkeypatch.setattr(steps, "WORTH_A_TRACE", 0)
+    shapes = []
+
+    class Watched(steps._Shape):
+        def __init__(self, *args):
+            super().__init__(*args)
+            shapes.append(self)
+
+    monkeypatch.setattr(steps, "_Shape", Watched)
+    return lambda: [bool(shape._blocks) for shape in shapes]
+
+
+def train(objective, local, traced, rounds=2):
+    with pytest.MonkeyPatch.context() as patch:
+        if not traced:
+            patch.setattr(steps, "WORTH_A_TRACE", float("inf"))
+        run = vectorised(4)(objective, local, chain())
+        params, state = objective.first[None], {}
+        for number in range(1, rounds + 1):
+            cohort = torch.arange(len(objective.data.clients))
+            updates, state = run(Context(number, cohort, params, seed=3), state)
+            params = params + updates.delta.mean(0, keepdim=True)
+    return [updates.delta, updates.metrics["train_loss"], *state.values()]
+
+
+def assert_same(objective, local, **kwargs):
+    for a, b in zip(
+        train(objective, local, traced=True, **kwargs),
+        train(objective, local, traced=False, **kwargs),
+        strict=True,
+    ):
+        assert same(a, b)
+
+
+@pytest.mark.parametrize("model", [hybrid, with_dropout])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "local",
+    [
+        sgd(lr=0.1, epochs=2, batch_size=3, momentum=0.9, keep_state=True),
+        adam(lr=0.05, batch_size=4, weight_decay=0.01, keep_state=True),
+    ],
+)
+def test_a_trace_gives_the_same_bits(at_once, model, dtype, local):
+    # cohorts of four and of one, with empty steps in the first; 4 steps an epoch, and 3
+    objective = task(model, dtype, partition=unequal([1, 5, 12, 12, 10]), rows=40).objective(0)
+    assert_same(objective, local)
+    assert all(at_once()[:2])
+
+
+def test_a_trace_is_taken_once_it_is_worth_it(monkeypatch):
+    taken = []
+
+    def counted(*args):
+        taken.append(args)
+        return trace(*args)
+
+    monkeypatch.setattr(steps, "trace", counted)
+    monkeypatch.setattr(steps, "WORTH_A_TRACE", 6)
+    objective = task(with_dropout, partition=unequal([20, 20])).objective(0)
+    run = vectorised()(objective, sgd(batch_size=5), chain())  # four steps a round
+    counts = []
+    for number in range(1, 5):
+        run(Context(number, torch.arange(2), objective.first[None], seed=0), {})
+        counts.append(len(taken))
+    assert counts == [0, 0, 1, 1]
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.dense = nn.Linear(3, 2)
+        self.calls = 0
+
+    def forward(self, x):
+        return self.dense(x) * self.factor(x)
+
+
+class Counting(Model):
+    def factor(self, x):
+        self.calls += 1
+        return 1.0 if self.calls < 10**6 else 0.0
+
+
+class NumpyDraws(Model):
+    def factor(self, x):
+        return 1.0 if np.random.rand() < 2 else 0.0  # noqa: NPY002
+
+
+class PythonDraws(Model):
+    def factor(self, x):
+        return 1 + 1e-6 * random.random()
+
+
+class ThroughNumpy(torch.autograd.Function):
+    generate_vmap_rule = False
+
+    @staticmethod
+    def forward(x):
+        return torch.from_numpy(np.tanh(x.numpy()))
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (output,) = ctx.saved_tensors
+        return gradient * (1 - output**2)
+
+    @staticmethod
+    def vmap(info, in_dims, x):
+        return ThroughNumpy.apply(x.movedim(in_dims[0], 0)), 0
+
+
+class Numpy(Model):
+    def factor(self, x):
+        return ThroughNumpy.apply(self.dense(x))
+
+
+class InPlace(Model):
+    def factor(self, x):
+        return nn.functional.relu(self.dense(x), inplace=True)
+
+
+@pytest.mark.parametrize("model", [Counting, NumpyDraws, PythonDraws, Numpy, InPlace])
+def test_what_a_trace_cannot_stand_for_is_not_traced(at_once, model):
+    objective = task(model).objective(0)
+    local = sgd(lr=0.1, batch_size=4)
+    if model is PythonDraws:
+        train(objective, local, traced=True)
+    else:
+        assert_same(objective, local)
+    assert not any(at_once())
+
+
+def test_frozen_layers_are_shared_with_the_trace_and_not_copied(at_once):
+    class Frozen(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.frozen = nn.Linear(3, 4).requires_grad_(False)
+            self.dense = nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.dense(self.frozen(x).tanh())
+
+    objective = task(Frozen).objective(0)
+    local = sgd(lr=0.1, batch_size=4)
+    run = vectorised()(objective, local, chain())
+    context = Context(1, torch.arange(6), objective.first[None], seed=3)
+    first, _ = run(context, {})
+    with torch.no_grad():
+        objective.module.frozen.weight.mul_(2.0)
+    second, _ = run(context, {})
+    anew, _ = vectorised()(objective, local, chain())(context, {})
+    assert all(at_once())
+    assert torch.equal(second.delta, anew.delta)
+    assert not torch.allclose(first.delta, second.delta)
+
+
+def test_traces_of_many_shapes_do_not_pile_up(at_once, monkeypatch):
+    monkeypatch.setattr(steps, "_SHAPES", 2)
+    objective = task(hybrid).objective(0)
+    advance = torch.func.vmap(sgd().advance(objective.batch_loss, ragged=False))
+    traced = steps.Traced(advance, objective.module)
+    for clients in (1, 2, 3, 1):
+        rows = torch.zeros(1, clients, 2, dtype=torch.int64)
+        batches = Batches(rows, rows == 0, rows[..., 0])
+        traced(objective.first.repeat(clients, 1), {}, batches)
+        assert len(traced._shapes) <= 2
+    assert len(at_once()) == 4
+
+
+def step(weight, memory, rows, mask, key):
+    """A step in which something is computed ahead, behind, and in between."""
+    ahead = rows.double().sin() * mask
+    slope = (weight[:, None] * ahead).cos()
+    halves = slope.sum(-1).split([1, 1])
+    value = (slope**2).sum(-1).sqrt()
+    after = weight - 0.1 * torch.cat(halves) + 0.01 * memory
+    return [after, memory + weight, value + key, mask.sum(-1)]
+
+
+@pytest.mark.parametrize("apart", [True, False])
+@pytest.mark.parametrize("count", [1, 4])
+def test_the_parts_of_a_step_make_up_the_step(apart, count):
+    tensors = [torch.tensor([0.3, 0.7]).double(), torch.ones(2).double()]
+    rows = torch.arange(6 * count).reshape(count, 2, 3)
+    batches = Batches(rows, rows % 3 > 0, rows[..., 0])
+    parts = split(trace(step, *tensors, *(field[0] for field in batches)), 2, apart)
+    names = {
+        name: {str(node.target) for node in getattr(parts, name).graph.nodes}
+        for name in ("ahead", "body", "behind")
+    }
+    assert ("aten.sin.default" in names["ahead"]) is apart
+    assert ("aten.sqrt.default" in names["behind"]) is apart
+    assert "aten.cos.default" in names["body"]
+    made = block(parts, tensors, batches)
+    results = made(tensors, batches)
+    values = []
+    for batch in zip(*batches, strict=True):
+        *tensors, value, size = step(*tensors, *batch)
+        values.append((value, size))
+    expected = [*tensors, *(torch.stack(each) for each in zip(*values, strict=True))]
+    assert all(map(same, results, expected))
+
+
+def test_random_operations_and_work_in_place_are_unfit():
+    with pytest.raises(Unfit, match="draws"):
+        trace(lambda x: [x + torch.rand(3)], torch.ones(3))
+    with pytest.raises(Unfit, match="in place"):
+        trace(lambda x: [x.clone().add_(1)], torch.ones(3))
+
+
+def test_a_trace_leaves_out_what_changes_nothing():
+    made = trace(
+        lambda x: [(x.view(3) * 1).expand(3) + torch.zeros_like(x), x.view(1, 3)], torch.ones(3)
+    )
+    names = [str(node.target) for node in made.graph.nodes if node.op == "call_function"]
+    assert sorted(names) == ["aten.add.Tensor", "aten.full.default", "aten.view.default"]
+    x = torch.tensor([1.0, -2.0, 0.5])
+    assert torch.equal(made(x)[0], x)
+
+
+def test_epochs_longer_than_a_block_are_taken_in_powers_of_two(at_once, monkeypatch):
+    monkeypatch.setattr(steps, "_LONGEST", 4)
+    objective = task(with_dropout, partition=unequal([20, 20])).objective(0)
+    local = adam(lr=0.1, batch_size=3)  # seven steps: 4, 2 and 1
+    assert_same(objective, local)
+    assert at_once()[0]
