@@ -27,6 +27,7 @@ format: $(VENV)/.development
 bench: $(VENV)/.development
 	$(BIN)/python benchmarks/engines.py
 	$(BIN)/python benchmarks/kills.py
+	$(BIN)/python benchmarks/rounds.py
 
 clean:
 	rm -rf $(VENV) results report build dist *.egg-info
