@@ -14,7 +14,7 @@ _numbers: dict[Program, int] = {}
 
 
 def expectations(program: Program, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-    """Return ``call.expectations`` with what gradients need, as one operation where a trace is taken."""
+    """Return ``call.expectations``, all kept, as one operation where a trace is taken."""
     if isinstance(x, FakeTensor):
         values, states = _traced_expectations(x, w, _number(program))
         return values, states
