@@ -2,9 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := $(BIN)/python $(INSTALL)
+# other libraries, which benchmarks only need, stay apart
+RIVALS := .venv-rivals
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format bench rivals clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.runtime
@@ -29,8 +32,11 @@ bench: $(VENV)/.development
 	$(BIN)/python benchmarks/kills.py
 	$(BIN)/python benchmarks/rounds.py
 
+rivals: $(RIVALS)/.installed
+	$(RIVALS)/bin/python benchmarks/rivals.py
+
 clean:
-	rm -rf $(VENV) results report build dist *.egg-info
+	rm -rf $(VENV) $(RIVALS) results report build dist *.egg-info
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -46,3 +52,9 @@ $(VENV)/.development: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing fedqml and its checks into $(VENV) (once; some minutes, most of them PyTorch)"
 	$(PIP) --editable ".[dev]"
 	@touch $@ $(VENV)/.runtime
+
+$(RIVALS)/.installed: pyproject.toml constraints.txt benchmarks/requirements.txt
+	$(PYTHON) -m venv $(RIVALS)
+	@echo "Installing fedqml and its rivals into $(RIVALS) (once; some minutes)"
+	$(RIVALS)/bin/python $(INSTALL) --requirement benchmarks/requirements.txt --editable .
+	@touch $@

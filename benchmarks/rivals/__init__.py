@@ -1,0 +1,1 @@
+"""What `benchmarks/rivals.py` runs: other libraries on the same circuit, each in a process."""

@@ -1,0 +1,1 @@
+"""A federated round, a file a library: what it is, and how it is made."""

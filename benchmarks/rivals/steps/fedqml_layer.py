@@ -1,0 +1,30 @@
+from collections.abc import Callable
+
+import torch
+from torch.func import functional_call, vmap
+
+from fedqml.quantum import QuantumLayer, ansatze, encodings
+from rivals.about import About
+from rivals.circuit_problem import MEASURED, Arrays, CircuitProblem
+
+ABOUT = About("fedqml", ("fedqml", "torch", "numba"), "batch")
+
+
+def fedqml_layer(problem: CircuitProblem) -> Callable[[], Arrays]:
+    """`QuantumLayer`, mapped over clients by `torch.func.vmap`."""
+    n, shape = problem.qubits, problem.w.shape
+    ansatz = ansatze.rot_cnot(n, depth=problem.depth)
+    layer = QuantumLayer(encodings.arctan(n), ansatz, measure=MEASURED)
+    x = torch.from_numpy(problem.x).requires_grad_()
+    w = torch.from_numpy(problem.w).flatten(1).requires_grad_()
+    cotangent = torch.from_numpy(problem.cotangent)
+
+    def one(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        return functional_call(layer, {"weights": w}, x)
+
+    def step() -> Arrays:
+        values = one(x[0], w[0])[None] if problem.clients == 1 else vmap(one)(x, w)
+        by_x, by_w = torch.autograd.grad(values, (x, w), cotangent)
+        return values.detach().numpy(), by_x.numpy(), by_w.numpy().reshape(shape)
+
+    return step
