@@ -38,6 +38,7 @@ def lines(
                         *zip(*points, strict=True), color=colour, linestyle=dashes, marker="."
                     )
             axis.set_yscale("log")
+            axis.yaxis.set_major_formatter("{x:g}")
             axis.set_title(title)
             axis.set_xlabel(across)
             ticks = sorted({row[across] for row in rows})

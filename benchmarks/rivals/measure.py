@@ -111,7 +111,12 @@ class Rivals:
                     continue
                 process = Process(variant.folder, variant.name, variant.cores, MEMORY)
                 running[variant] = stack.enter_context(process)
-                self._abouts[variant] = process.start(PATIENCE)
+                try:
+                    self._abouts[variant] = process.start(PATIENCE)
+                except Failed as error:  # it is not installed, or not for this machine
+                    self._abouts[variant] = about = About(variant.name, (), "loop")
+                    results += [Result(p, variant, about, failure=str(error)) for p in problems]
+                    continue
                 results += self._prepare(variant, process, problems, size)
             self._rounds(running, results, budget)
         for result in results:
