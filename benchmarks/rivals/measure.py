@@ -13,7 +13,7 @@ from rivals.messages import Ran, Run
 from rivals.process import Failed, Process
 
 # Give up a rival when making a step and its first call take longer (s).
-PATIENCE = 90.0
+PATIENCE = 120.0
 # ... or when the smallest step does.
 STEP_LIMIT = 10.0
 # A step of this length (s) is not made longer by more examples; the time is scaled.

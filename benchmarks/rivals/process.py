@@ -6,6 +6,7 @@ import select
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -95,7 +96,8 @@ class Process:
         self._process.wait()
         for file in (self._process.stdin, self._process.stdout, self._log):
             assert file is not None
-            file.close()
+            with suppress(OSError):  # what a process that has died did not read
+                file.close()
         self._cache.cleanup()
 
     def _receive(self, seconds: float) -> Any:

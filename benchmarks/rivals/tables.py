@@ -6,6 +6,7 @@ from typing import Any
 Row = dict[str, Any]
 
 _MEBIBYTE = 1 << 20
+_REASON = 100  # characters
 _MARKS = {"loop": "†", "batch": "‡", "jit": "‡"}
 
 
@@ -32,7 +33,7 @@ def grid(rows: Sequence[Row], across: str, cell: Callable[[Row], str]) -> str:
 def time(row: Row) -> str:
     """Return the time of a row and how many times that of fedqml it is."""
     if row["not_run"]:
-        return row["not_run"]
+        return row["not_run"].splitlines()[0][:_REASON].replace("|", "/")
     text = f"{_digits(1000 * row['seconds'])} ms{_mark(row)}"
     if row["ratio"] == "" or row["ratio"] == row["ratio_p5"] == row["ratio_p95"] == 1:
         return text
