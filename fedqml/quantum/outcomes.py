@@ -10,8 +10,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from fedqml.core.hashing import fold, uniform
+from fedqml.quantum.native.call import available
 
-# Numbers drawn at a time: they fit in a core's cache, which is several times as quick.
+# Shots that share a key, and numbers drawn at a time: they fit in a core's cache.
 _DRAWN = 1 << 16
 
 
@@ -61,7 +62,7 @@ def draw_counts(
     Args:
         probabilities: of the outcomes; a row's sum may differ from 1 by rounding.
         key: up to 63 bits, for every row.
-        shots: how many are drawn in a row.
+        shots: how many are drawn in a row, at least 1.
 
     Returns:
         How often each outcome was drawn; (rows, outcomes).
@@ -75,12 +76,26 @@ def draw_counts(
     Source:
         Devroye, Non-Uniform Random Variate Generation, 1986, section III.2 (inversion).
     """
-    rows, outcomes = probabilities.shape
     cumulative = probabilities.double().cumsum(-1)
     cumulative = cumulative / cumulative[:, -1:]  # the last is 1 and above every draw
     counts = torch.zeros_like(cumulative)
+    draw = _count_compiled if cumulative.device.type == "cpu" and available() else _count
+    draw(cumulative, key, shots, counts)
+    return counts.to(probabilities.dtype)
+
+
+def _count_compiled(cumulative: Tensor, key: Tensor, shots: int, counts: Tensor) -> None:
+    # late, as importing Numba takes long
+    from fedqml.quantum.native.shots import count
+
+    count(cumulative.numpy(), key.contiguous().numpy(), shots, _DRAWN, counts.numpy())
+
+
+def _count(cumulative: Tensor, key: Tensor, shots: int, counts: Tensor) -> None:
+    """Count as the compiled loop does, by PyTorch's own operations."""
+    rows, outcomes = cumulative.shape
     # what a row draws depends on its key alone, so blocks of shots are numbered, rows are not
-    size = max(1, _DRAWN // min(max(shots, 1), _DRAWN))
+    size = max(1, _DRAWN // min(shots, _DRAWN))
     for start in range(0, rows, size):
         part = slice(start, start + size)
         table = cumulative[part].contiguous()
@@ -92,4 +107,3 @@ def draw_counts(
             places = torch.searchsorted(table, drawn, right=True) + first
             found = torch.bincount(places.flatten(), minlength=table.numel())
             counts[part] += found.view_as(table)
-    return counts.to(probabilities.dtype)

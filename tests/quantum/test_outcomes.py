@@ -4,6 +4,7 @@ import torch
 from scipy.linalg import hadamard
 from scipy.stats import binom, chisquare
 
+from fedqml.core.hashing import fold
 from fedqml.quantum import outcomes
 from fedqml.quantum.outcomes import draw_counts, probabilities, transform
 
@@ -52,7 +53,9 @@ def test_the_number_of_hits_spreads_as_a_binomial():
     assert chisquare(np.bincount(hits, minlength=6), expected).pvalue > 1e-3
 
 
-def test_a_row_draws_the_same_whoever_is_drawn_with_it(monkeypatch):
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_row_draws_the_same_whoever_is_drawn_with_it(monkeypatch, compiled):
+    monkeypatch.setattr(outcomes, "available", lambda: compiled)
     p, keys = numbers(1, 9, 8).abs(), torch.arange(9)
     together = draw_counts(p, keys, 50)
     assert torch.equal(draw_counts(p[4:6], keys[4:6], 50), together[4:6])
@@ -64,3 +67,17 @@ def test_a_row_draws_the_same_whoever_is_drawn_with_it(monkeypatch):
     assert torch.equal(draw_counts(p[4:6], keys[4:6], 250), counts[4:6])
     # blocks of shots are not repetitions of each other
     assert not torch.equal(counts, (counts / 2.5).round() * 2.5)
+
+
+@pytest.mark.parametrize("k", [0, 1, 2, 4, 9])
+@pytest.mark.parametrize("shots", [1, 7, 2000])
+def test_the_compiled_loop_draws_what_pytorch_draws(monkeypatch, k, shots):
+    """With few outcomes, which are compared, and with many, which are bisected."""
+    monkeypatch.setattr(outcomes, "_DRAWN", 900)
+    p, keys = numbers(k, 30, 2**k).abs(), fold(torch.tensor(3), torch.arange(30))
+    p[:10, 0] = 0
+    p[:, -1] += 1e-9  # so that a row has a sum
+    compiled = draw_counts(p, keys, shots)
+    monkeypatch.setattr(outcomes, "available", lambda: False)
+    assert torch.equal(draw_counts(p, keys, shots), compiled)
+    assert (compiled.sum(-1) == shots).all()

@@ -57,3 +57,16 @@ def test_refuses(wires, letters, name):
 )
 def test_measurement_settings(words, count):
     assert len(measurement_settings([Pauli.parse(word) for word in words])) == count
+
+
+@some
+@given(st.lists(paulis(4), max_size=12), st.sampled_from([None, 1, 3]))
+def test_measurement_settings_hold_every_word_once_beside_words_that_fit(words, most):
+    groups = measurement_settings(words, most)
+    assert sorted(place for group in groups for place in group) == list(range(len(words)))
+    for group in groups:
+        assert most is None or len(group) <= most
+        letters = {}
+        for place in group:
+            for wire, letter in zip(words[place].wires, words[place].letters, strict=True):
+                assert letters.setdefault(wire, letter) == letter

@@ -1,0 +1,70 @@
+"""The compiled loop over shots, which draws to the bit what PyTorch's operations draw."""
+
+from typing import no_type_check
+
+import numpy as np
+
+from fedqml.quantum.native.compiled import inlined, kernel
+
+# Up to so many outcomes, comparing every number with every sum, in vectors, beats bisection.
+_FEW = 256
+
+
+@inlined
+@no_type_check
+def _mix(h):
+    """Return what ``fedqml.core.hashing.mix`` returns."""
+    h = h ^ (h >> 16)
+    h = (h * 0x7FEB352D) & 0xFFFFFFFF
+    h = h ^ (h >> 15)
+    h = (h * 0x846CA68B) & 0xFFFFFFFF
+    return h ^ (h >> 16)
+
+
+@inlined
+@no_type_check
+def _bits(key, mixed):
+    """Return what ``fedqml.core.hashing.bits`` returns for a number that has been mixed."""
+    return _mix(_mix(mixed ^ (key & 0xFFFFFFFF)) ^ ((key >> 32) & 0xFFFFFFFF))
+
+
+@kernel
+@no_type_check
+def count(cumulative, keys, shots, block, counts):
+    """Draw outcomes and count them.
+
+    Args:
+        cumulative: sums of probabilities, the last one 1; (rows, 2^k).
+        keys: one for every row.
+        shots: how many.
+        block: how many have a key of their own, folded from the row's.
+        counts: receives how often each outcome was drawn; (rows, 2^k), zeros.
+    """
+    rows, outcomes = cumulative.shape
+    mixed, drawn = np.empty(min(block, shots), np.uint32), np.empty(min(block, shots), np.uint32)
+    for number in range(len(mixed)):
+        mixed[number] = _mix(number)
+    for row in range(rows):
+        for start in range(0, shots, block):
+            size, place = min(block, shots - start), start // block
+            high = _bits(keys[row], _mix(place | 0x80000000)) >> 1
+            key = _bits(keys[row], _mix(place)) | (high << 32)
+            for number in range(size):  # a loop of its own: it can be vectorised
+                drawn[number] = _bits(key, np.int64(mixed[number]))
+            if outcomes <= _FEW:
+                before = 0
+                for outcome in range(outcomes):
+                    below = 0
+                    for number in range(size):
+                        below += (drawn[number] + 0.5) * 2.0**-32 < cumulative[row, outcome]
+                    counts[row, outcome] += below - before
+                    before = below
+                continue
+            for number in range(size):
+                value = (drawn[number] + 0.5) * 2.0**-32
+                # bisection without branches: the first outcome whose sum is above the value
+                first, half = 0, outcomes >> 1
+                while half > 0:
+                    first += half * (cumulative[row, first + half - 1] <= value)
+                    half >>= 1
+                counts[row, first] += 1.0
