@@ -52,6 +52,12 @@ def sampled(device: InnerDevice = None, shots: int = 1000) -> Device:
     inner = statevector() if device is None else device
     require(shots >= 1, "shots", shots, "be at least 1")
     require(not inner.random, "device.random", inner.random, "be False: shots are drawn here")
+    return _device(inner, shots)
+
+
+# one object for equal settings: clients are trained as one batch if their devices are equal
+@lru_cache(maxsize=128)
+def _device(inner: Device, shots: int) -> Device:
     return parameter_shift(
         Device(partial(_measure, inner, shots), random=True, forward=partial(_cost, shots))
     )

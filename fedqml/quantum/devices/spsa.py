@@ -55,6 +55,12 @@ def spsa(device: InnerDevice = None, step: float = 0.1, repeats: int = 1) -> Dev
     inner = statevector() if device is None else device
     require(step > 0, "step", step, "be above 0")
     require(repeats >= 1, "repeats", repeats, "be at least 1")
+    return _device(inner, step, repeats)
+
+
+# one object for equal settings: clients are trained as one batch if their devices are equal
+@lru_cache(maxsize=128)
+def _device(inner: Device, step: float, repeats: int) -> Device:
     return Device(
         partial(_evaluate, inner, step, repeats),
         random=True,
