@@ -165,3 +165,67 @@ def product(values: Float[Tensor, "*batch numbers"]) -> Float[Tensor, "*batch"]:
     """
     # the gradient of torch.prod is rounded otherwise under vmap
     return functools.reduce(torch.mul, values.unbind(-1))
+
+
+@angle_map("(π-{})", least=2, most=None, separator=")·(π-")
+def complement_product(values: Float[Tensor, "*batch numbers"]) -> Float[Tensor, "*batch"]:
+    """Multiply what is missing to π: θ = ∏_k (π - v_k).
+
+    Args:
+        values: two or more, radians; (*batch, numbers).
+
+    Returns:
+        (*batch,), radians.
+
+    Example:
+        >>> complement_product(torch.tensor([torch.pi - 0.5, torch.pi - 3.0])).round(decimals=4)
+        tensor(1.5000)
+
+    Source:
+        Havlíček et al., Supervised learning with quantum-enhanced feature spaces,
+        arXiv:1804.11326, page 3: φ of two variables.
+    """
+    return product(torch.pi - values)
+
+
+@angle_map("β({})", least=2, most=None)
+def block_angle(values: Float[Tensor, "*batch numbers"]) -> Float[Tensor, "*batch"]:
+    """Say how a vector is shared between its two halves: θ = 2 atan2(‖second‖, ‖first‖).
+
+    RY(θ) makes |0⟩ the state (‖first‖, ‖second‖)/‖v‖. The first half are as many numbers as the
+    largest power of two below all; half of a single number counts with its sign instead of
+    its absolute value. Of zeros alone it is 0, and so is its gradient.
+
+    Args:
+        values: two or more; (*batch, numbers).
+
+    Returns:
+        (*batch,), radians, between -2π and 2π.
+
+    Example:
+        >>> block_angle(torch.tensor([[1.0, -1.0], [0.0, 0.0]])).round(decimals=4)
+        tensor([-1.5708,  0.0000])
+
+    Source:
+        Möttönen, Vartiainen, Bergholm and Salomaa, Transformation of quantum states using
+        uniformly controlled rotations, arXiv:quant-ph/0407010, section 3: the angles of y.
+    """
+    # no multiple of the vector has another angle, and squares of this one are in range
+    largest = values.detach().abs().amax(-1, keepdim=True)
+    nothing = largest == 0
+    unit = values / torch.where(nothing, torch.ones_like(largest), largest)
+    half = 2 ** ((values.shape[-1] - 1).bit_length() - 1)
+    first, second = _length(unit[..., :half]), _length(unit[..., half:])
+    # zeros alone have no direction, hence no slope
+    first = torch.where(nothing.squeeze(-1), torch.ones_like(first), first)
+    return 2 * torch.atan2(second, first)
+
+
+def _length(block: Tensor) -> Tensor:
+    """Return the norm of a block, of zeros with the slope 0; a single number stays as it is."""
+    if block.shape[-1] == 1:
+        return block.squeeze(-1)
+    squares = (block * block).sum(-1)
+    nothing = squares == 0
+    roots = torch.where(nothing, torch.ones_like(squares), squares).sqrt()
+    return torch.where(nothing, torch.zeros_like(squares), roots)

@@ -13,7 +13,19 @@ FUNCTIONS = {
     "arctan": torch.atan,
     "arctan_square": lambda v: torch.atan(v * v),
     "product": lambda *values: math.prod(values),
+    "complement_product": lambda *values: math.prod(math.pi - value for value in values),
+    "block_angle": lambda *values: _block_angle(torch.stack(values)),
 }
+
+
+def _block_angle(values: Tensor) -> Tensor:
+    """The halves of what is padded with zeros to a power of two."""
+    half = 1
+    while 2 * half < len(values):
+        half *= 2
+    first, second = values[:half], values[half:]
+    lengths = [part[0] if len(part) == 1 else torch.linalg.norm(part) for part in (first, second)]
+    return 2 * torch.atan2(lengths[1], lengths[0])
 
 
 def angle_value(angle, x: Tensor, w: Tensor) -> Tensor:
