@@ -2,23 +2,21 @@
 
 import argparse
 import signal
-import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
 from fedqml.cli.display import Display, display
+from fedqml.cli.own_code import find_own_code
 from fedqml.core.errors import InputError
 from fedqml.experiments.build import Build, builder
-from fedqml.experiments.config import Experiment, load, locate
+from fedqml.experiments.config import Experiment, load
 from fedqml.experiments.run import check, run_experiment
 from fedqml.experiments.store import Busy, Store
 
 
 def run(options: argparse.Namespace) -> int:
     """Run, or list for a dry run, what the options ask for; return the exit code."""
-    # A user's own code is found where the command is typed and beside the experiment; last, so
-    # that a file of theirs named as a library's does not take its place.
-    sys.path += [str(Path.cwd()), str(locate(options.experiment).parent.resolve())]
+    find_own_code(options.experiment)
     overrides = list(options.set)
     if options.engine is not None:
         overrides.append(f"engine.use={options.engine}")

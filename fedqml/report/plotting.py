@@ -10,10 +10,12 @@ from typing import Literal
 import matplotlib.style
 from matplotlib import colormaps
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import LogFormatter
 
 from fedqml.report.formats import shorten
 
@@ -109,6 +111,13 @@ def add_legend(figure: Canvas, handles: Sequence[Artist], names: Sequence[str]) 
     labels = [shorten(name, LINE_CHARACTERS) for name in names]
     columns = _legend_columns(names)
     figure.legend(list(handles), labels, loc="outside lower center", ncols=columns)
+
+
+def logarithmic(panel: Axes) -> None:
+    """Make the vertical axis logarithmic, its numbers typed out as the style shows no formulas."""
+    panel.set_yscale("log")
+    panel.yaxis.set_major_formatter("{x:g}")
+    panel.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False))  # where few powers fit
 
 
 def to_svg(figure: Canvas) -> bytes:

@@ -359,3 +359,44 @@ def test_help_and_report_do_not_wait_for_pytorch():
         "assert 'torch' not in sys.modules, 'torch was imported'\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_circuits_of_an_experiment_are_analysed(here, capsys):
+    arguments = ["--seeds", "2", "--samples", "20", "-o", "found"]
+    code, out, err = run(capsys, "analyse", "small.toml", *arguments)
+    assert (code, out, err) == (0, "The analysis is found/analysis.md\n", "")
+    names = {path.name for path in (here / "found").iterdir()}
+    figures = {f"circuit-1-{n}.{e}" for n in ("slopes", "fidelities") for e in ("svg", "png")}
+    assert names == {"analysis.json", "analysis.md", *figures}
+    table = json.loads((here / "found" / "analysis.json").read_text())
+    assert table["seeds"] == [0, 1]
+    (circuit,) = table["circuits"]
+    assert circuit["arms"] == ["federated", "central"]
+    assert len(circuit["expressibility"]) == 2
+    assert len(circuit["gradient_variance"][0]) == circuit["circuit"]["n_qubits"] * 3
+    # a last RZ on each of the two qubits commutes with the Z that is measured
+    assert circuit["dead_weights"] == {"proved": [2, 5], "silent": [2, 5]}
+    page = (here / "found" / "analysis.md").read_text()
+    assert "2 of 6: w2, w5" in page
+    assert "RY(atan x0)" in page
+    assert not (here / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing.toml"], "There is no experiment file nothing.toml."),
+        (["small.toml", "--seeds", "0"], "`--seeds` must be at least 1"),
+        (["small.toml", "--samples", "1"], "`--samples` must be at least 2"),
+        (["small.toml", "--samples", "5", "-o", "small.toml"], "cannot be written"),
+        (["small.toml", "--set", "model={use='plain_of_test_cli:line'}"], "has a circuit"),
+    ],
+)
+def test_what_cannot_be_analysed_is_a_sentence(here, capsys, arguments, message):
+    (here / "plain_of_test_cli.py").write_text(
+        "import torch\ndef line(shape, classes: int):\n"
+        "    return torch.nn.Linear(shape[0], classes)\n"
+    )
+    code, _, err = run(capsys, "analyse", *arguments)
+    assert code == 2
+    assert message in err

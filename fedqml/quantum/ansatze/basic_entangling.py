@@ -15,7 +15,9 @@ def basic_entangling(
 ) -> Circuit:
     """Return ``depth`` layers [R(w) on every qubit; CNOTs on a ring].
 
-    The weight of a qubit in a layer is w[layer · qubits + qubit].
+    The weight of a qubit in a layer is w[layer · qubits + qubit]. CNOTs make products of X of X,
+    and of Z of Z: turns about x, or about z, all commute with each other whatever the depth, and
+    only move phases in that basis. Turns about y reach more states.
 
     Args:
         qubits: how many; two are joined by a single CNOT.

@@ -54,14 +54,42 @@ def simulate(
         >>> simulate(bell, torch.zeros(0), torch.zeros(0)).round(decimals=4)
         tensor([1., 1.])
     """
+    n, state = circuit.n_qubits, _evolve(circuit, x, w)
+    values = [expectation(observable, state, n) for observable in circuit.observables]
+    return torch.stack(values, dim=-1).expand(*x.shape[:-1], -1)
+
+
+def state_vectors(
+    circuit: Circuit, x: Float[Tensor, "*batch inputs"], w: Float[Tensor, " weights"]
+) -> Complex[Tensor, "*batch amplitudes"]:
+    """Return the state vector U|0...0⟩ of every example, U being the circuit.
+
+    Args:
+        circuit: its gates are meant; it need not measure anything.
+        x: the inputs, one row an example, no unit; (*batch, inputs).
+        w: the weights, the same for every example, radians; (weights,).
+
+    Returns:
+        The amplitudes, (*batch, 2^qubits); qubit 0 is the most significant bit of the place.
+
+    Example:
+        >>> from fedqml.quantum.operation import Op
+        >>> bell = Circuit(2, (Op("h", (0,)), Op("cx", (0, 1))))
+        >>> state_vectors(bell, torch.zeros(0), torch.zeros(0)).real
+        tensor([0.7071, 0.0000, 0.0000, 0.7071])
+    """
+    return _evolve(circuit, x, w).flatten(-circuit.n_qubits).expand(*x.shape[:-1], -1)
+
+
+def _evolve(circuit: Circuit, x: Tensor, w: Tensor) -> Tensor:
+    """Return the state, an axis of two for every qubit, with the batch if a gate reads inputs."""
     check_memory(circuit)
     n = circuit.n_qubits
     # a matrix's first row (1, 0, ..., 0) is |0...0⟩
     state = torch.eye(1, 2**n, dtype=w.dtype.to_complex(), device=w.device).reshape((2,) * n)
     for op, unitary in zip(circuit.ops, unitaries(circuit, x, w), strict=True):
         state = apply(unitary, op.wires, state, n)
-    values = [expectation(observable, state, n) for observable in circuit.observables]
-    return torch.stack(values, dim=-1).expand(*x.shape[:-1], -1)
+    return state
 
 
 def unitaries(

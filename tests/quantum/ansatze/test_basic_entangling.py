@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from fedqml.core.errors import InputError
+from fedqml.quantum.analysis import dead_parameters
 from fedqml.quantum.ansatze import basic_entangling
 from fedqml.quantum.devices.reference import simulate
+from fedqml.quantum.encodings import arctan
 
 from ..strategies import numbers
 
@@ -19,6 +21,15 @@ def test_a_ring_of_three_multiplies_the_cosines():
     c = w.cos()
     expected = torch.stack([c[1] * c[2], c[0] * c[1], c.prod()])
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("rotation", ["x", "z"])
+def test_turns_about_x_or_z_leave_their_basis_alone_whatever_the_depth(rotation):
+    words = [f"{rotation.upper()}{q}" for q in range(4)]
+    circuit = arctan(4) + basic_entangling(4, 5, rotation)
+    assert len(dead_parameters(circuit.measure(*words)).proved) == 20
+    turned = arctan(4) + basic_entangling(4, 5, "y")
+    assert dead_parameters(turned.measure(*words)).silent == ()
 
 
 def test_refuses():
