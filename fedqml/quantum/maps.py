@@ -183,7 +183,7 @@ def complement_product(values: Float[Tensor, "*batch numbers"]) -> Float[Tensor,
 
     Source:
         Havlíček et al., Supervised learning with quantum-enhanced feature spaces,
-        arXiv:1804.11326, page 3: φ of two variables.
+        arXiv:1804.11326: φ of two variables.
     """
     return product(torch.pi - values)
 
@@ -208,7 +208,7 @@ def block_angle(values: Float[Tensor, "*batch numbers"]) -> Float[Tensor, "*batc
 
     Source:
         Möttönen, Vartiainen, Bergholm and Salomaa, Transformation of quantum states using
-        uniformly controlled rotations, arXiv:quant-ph/0407010, section 3: the angles of y.
+        uniformly controlled rotations, arXiv:quant-ph/0407010: the angles of the turns about y.
     """
     # no multiple of the vector has another angle, and squares of this one are in range
     largest = values.detach().abs().amax(-1, keepdim=True)

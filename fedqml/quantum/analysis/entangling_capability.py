@@ -49,7 +49,7 @@ def entangling_capability(circuit: Circuit, samples: int = 5000, seed: int = 0) 
 
     Source:
         Sim, Johnson and Aspuru-Guzik, Expressibility and entangling capability of parameterized
-        quantum circuits for hybrid quantum-classical algorithms, arXiv:1905.10876, equation 13.
+        quantum circuits for hybrid quantum-classical algorithms, arXiv:1905.10876: "Ent".
     """
     require(samples >= 2, "samples", samples, "be at least 2")
     x, w = inputs(circuit, samples, seed), weights(circuit, samples, seed)
@@ -76,7 +76,7 @@ def meyer_wallach(
 
     Source:
         Meyer and Wallach, Global entanglement in multiparticle systems, arXiv:quant-ph/0108104;
-        in this form by Brennen, arXiv:quant-ph/0305094, equation 4.
+        in this form by Brennen, arXiv:quant-ph/0305094.
     """
     batch = states.shape[:-1]
     total = states.new_zeros(batch).real

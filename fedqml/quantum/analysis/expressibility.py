@@ -56,8 +56,7 @@ def expressibility(
 
     Source:
         Sim, Johnson and Aspuru-Guzik, Expressibility and entangling capability of parameterized
-        quantum circuits for hybrid quantum-classical algorithms, arXiv:1905.10876, equations 8
-        to 10.
+        quantum circuits for hybrid quantum-classical algorithms, arXiv:1905.10876: "Expr".
     """
     require(pairs >= 1, "pairs", pairs, "be at least 1")
     require(bins >= 1, "bins", bins, "be at least 1")

@@ -34,8 +34,8 @@ def brickwork(qubits: int = 4, depth: int = 2) -> Circuit:
 
     Source:
         Cerezo et al., Cost function dependent barren plateaus in shallow parametrized quantum
-        circuits, arXiv:2001.00550, figure 4 (alternating layered ansatz); Vatan and Williams,
-        Optimal quantum circuits for general two-qubit gates, arXiv:quant-ph/0308006, equation 6.
+        circuits, arXiv:2001.00550 (alternating layered ansatz); Vatan and Williams,
+        Optimal quantum circuits for general two-qubit gates, arXiv:quant-ph/0308006.
     """
     require(qubits >= 1, "qubits", qubits, "be at least 1")
     require(depth >= 1, "depth", depth, "be at least 1")

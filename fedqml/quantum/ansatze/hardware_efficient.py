@@ -50,7 +50,7 @@ def hardware_efficient(
 
     Source:
         Kandala et al., Hardware-efficient variational quantum eigensolver for small molecules
-        and quantum magnets, arXiv:1704.05018, page 2 and figure 1c.
+        and quantum magnets, arXiv:1704.05018, figure 1c.
     """
     require(qubits >= 1, "qubits", qubits, "be at least 1")
     require(depth >= 1, "depth", depth, "be at least 1")

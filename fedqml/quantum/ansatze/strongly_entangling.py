@@ -33,8 +33,8 @@ def strongly_entangling(
         1: ──RZ(w3)──RY(w4)──RZ(w5)─╰⊕─╰●──
 
     Source:
-        Schuld, Bocharov, Svore and Wiebe, Circuit-centric quantum classifiers, arXiv:1804.00633,
-        section IV and figure 4; PennyLane's ``StronglyEntanglingLayers``.
+        Schuld, Bocharov, Svore and Wiebe, Circuit-centric quantum classifiers, arXiv:1804.00633;
+        PennyLane's ``StronglyEntanglingLayers``.
     """
     require(qubits >= 1, "qubits", qubits, "be at least 1")
     require(depth >= 1, "depth", depth, "be at least 1")

@@ -37,7 +37,7 @@ def amplitude(qubits: int = 4, inputs: int | None = None) -> Circuit:
 
     Source:
         Möttönen, Vartiainen, Bergholm and Salomaa, Transformation of quantum states using
-        uniformly controlled rotations, arXiv:quant-ph/0407010, sections 2 and 3.
+        uniformly controlled rotations, arXiv:quant-ph/0407010, equation 3 and the angles about y.
     """
     require(qubits >= 1, "qubits", qubits, "be at least 1")
     count = 2**qubits if inputs is None else inputs

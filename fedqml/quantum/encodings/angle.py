@@ -36,8 +36,8 @@ def angle(
         1: ──RY(0.5·x1)──
 
     Source:
-        Schuld and Petruccione, Machine learning with quantum computers, Springer 2021, section
-        3.2 (time-evolution encoding); PennyLane's ``AngleEmbedding``.
+        Schuld and Petruccione, Machine learning with quantum computers, Springer 2021
+        (time-evolution encoding); PennyLane's ``AngleEmbedding``.
     """
     require(qubits >= 1, "qubits", qubits, "be at least 1")
     require_choice("rotation", rotation, ("x", "y", "z"))

@@ -27,9 +27,8 @@ def iqp(qubits: int = 4, depth: int = 1, entanglement: Pattern = "full") -> Circ
         1: ──H──RZ(x1)─╰RZZ(x0·x1)──
 
     Source:
-        Havlíček et al., Supervised learning with quantum-enhanced feature spaces,
-        arXiv:1804.11326, page 2 ("instantaneous quantum polynomial"); PennyLane's
-        ``IQPEmbedding``.
+        Shepherd and Bremner, Temporally unstructured quantum computation, arXiv:0809.0847 ("IQP");
+        as an encoding: Havlíček et al., arXiv:1804.11326, and PennyLane's ``IQPEmbedding``.
     """
     require(qubits >= 1, "qubits", qubits, "be at least 1")
     require(depth >= 1, "depth", depth, "be at least 1")

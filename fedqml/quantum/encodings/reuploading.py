@@ -11,12 +11,13 @@ def reuploading(qubits: int = 4, depth: int = 2, entanglement: Pattern = "ring")
     """Return ``depth`` layers [RY(w x_i + b), RZ(w' x_i + b') on qubit i; CZ on pairs].
 
     The weights w, b, w' and b' of qubit i in a layer are four in a row from (layer · qubits + i)
-    · 4 on. There are no CZ behind the last layer. The paper's gates turn about three axes and
-    read three inputs each; here the first of them would only change the phase of |0⟩.
+    · 4 on. There are no CZ behind the last layer. The paper's gates are three turns, which read
+    three inputs; here a third one, about z in front, would only change the phase of |0⟩ or,
+    as it commutes with CZ, be one with the turn about z before it.
 
     Args:
         qubits: how many, and how many inputs.
-        depth: how many layers, that is how often each input is read twice.
+        depth: how many layers; each reads every input twice.
         entanglement: which pairs: ``"linear"``, ``"ring"`` or ``"full"``.
 
     Returns:
@@ -31,7 +32,7 @@ def reuploading(qubits: int = 4, depth: int = 2, entanglement: Pattern = "ring")
 
     Source:
         Pérez-Salinas, Cervera-Lierta, Gil-Fuster and Latorre, Data re-uploading for a universal
-        quantum classifier, arXiv:1907.02085, equation 6 and figure 4.
+        quantum classifier, arXiv:1907.02085: layers U(θ + w∘x), joined by CZ for several qubits.
     """
     require(qubits >= 1, "qubits", qubits, "be at least 1")
     require(depth >= 1, "depth", depth, "be at least 1")

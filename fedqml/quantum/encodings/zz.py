@@ -30,7 +30,7 @@ def zz(qubits: int = 4, depth: int = 2, entanglement: Pattern = "linear") -> Cir
 
     Source:
         Havlíček et al., Supervised learning with quantum-enhanced feature spaces,
-        arXiv:1804.11326, page 3; Qiskit's ``ZZFeatureMap``.
+        arXiv:1804.11326: the feature map U_Φ; Qiskit's ``ZZFeatureMap``.
     """
     require(qubits >= 1, "qubits", qubits, "be at least 1")
     require(depth >= 1, "depth", depth, "be at least 1")
