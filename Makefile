@@ -31,6 +31,8 @@ bench: $(VENV)/.development
 	$(BIN)/python benchmarks/engines.py
 	$(BIN)/python benchmarks/kills.py
 	$(BIN)/python benchmarks/rounds.py
+	$(BIN)/python benchmarks/low_depth.py
+	$(BIN)/python benchmarks/circuits.py
 
 rivals: $(RIVALS)/.installed
 	$(RIVALS)/bin/python benchmarks/rivals.py

@@ -4,9 +4,10 @@ import json
 
 import pytest
 import torch
+from torch.func import functional_call
 
 from fedqml.core.errors import InputError
-from fedqml.quantum import Circuit, encodings
+from fedqml.quantum import Circuit, QuantumLayer, ansatze, encodings
 from fedqml.quantum.devices.reference import simulate
 
 from .. import dense
@@ -47,3 +48,19 @@ def test_the_reference_device_agrees_with_dense_matrices(name):
 def test_it_refuses_no_qubits(name):
     with pytest.raises(InputError, match="Argument `qubits` must"):
         ENCODINGS[name](qubits=0)
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_mapped_clients_get_the_gradients_of_each(name):
+    encoding = ENCODINGS[name](qubits=2)
+    layer = QuantumLayer(encoding, ansatze.rot_cnot(2, depth=1), measure=["X0", "Z0 Y1"]).double()
+    w, x = 6 * numbers(1, 3, layer.weights.numel()), numbers(2, 3, 4, layer.in_features)
+
+    def loss(w, x):
+        return functional_call(layer, {"weights": w}, (x,)).square().sum()
+
+    gradient = torch.func.grad(loss, argnums=(0, 1))
+    together = torch.func.vmap(gradient)(w, x)
+    for k in range(3):
+        for found, expected in zip(together, gradient(w[k], x[k]), strict=True):
+            torch.testing.assert_close(found[k], expected, rtol=0, atol=1e-12)

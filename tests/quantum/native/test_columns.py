@@ -12,8 +12,9 @@ from fedqml.quantum.native import columns, program
 from ..strategies import arguments, circuits, some, value_and_gradients
 
 
-def test_the_kernels_know_every_map():
-    assert set(columns.CODES) == set(MAPS)
+def test_the_kernels_know_every_map_but_two():
+    # PyTorch computes these, as it would any map of tomorrow, and the kernels do the rest
+    assert set(columns.CODES) == set(MAPS) - {"block_angle", "complement_product"}
 
 
 def test_columns_as_tables():
