@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from fedqml.quantum import ansatze as ansatze
     from fedqml.quantum import devices as devices
     from fedqml.quantum import encodings as encodings
+    from fedqml.quantum import exchange as exchange
     from fedqml.quantum.circuit import Circuit as Circuit
     from fedqml.quantum.equipment import on as on
     from fedqml.quantum.layer import QuantumLayer as QuantumLayer
@@ -56,6 +57,7 @@ _PACKAGES = {
     "ansatze": "fedqml.quantum.ansatze",
     "devices": "fedqml.quantum.devices",
     "encodings": "fedqml.quantum.encodings",
+    "exchange": "fedqml.quantum.exchange",
     "engines": "fedqml.engines",
     "local": "fedqml.federated.local",
     "partitions": "fedqml.data.partitions",

@@ -253,7 +253,8 @@ def _try_once(objective: Objective) -> None:
         raise InputError(
             "The model's outputs are NaN or infinite with its first weights. Either they overflow, "
             "or a layer ignores the weights that it is called with and evaluates its own, as "
-            "PennyLane's TorchLayer does; such a layer cannot be trained here."
+            "PennyLane's TorchLayer does; such a layer cannot be trained here, but one of its "
+            "circuit can: see fedqml.exchange.from_pennylane."
         )
     for name, before in buffers.items():
         if not torch.equal(before, objective.module.get_buffer(name)):

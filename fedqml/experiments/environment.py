@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 PACKAGES = ("fedqml", "torch", "numpy", "numba", "safetensors", "scikit-learn", "matplotlib")
-OPTIONAL = ("pennylane",)
+OPTIONAL = ("pennylane", "qulacs")
 
 
 def versions(packages: tuple[str, ...]) -> dict[str, str | None]:

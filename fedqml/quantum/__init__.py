@@ -1,6 +1,6 @@
 """Circuits as data, devices as functions, and a PyTorch layer that joins them."""
 
-from fedqml.quantum import ansatze, devices, encodings
+from fedqml.quantum import ansatze, devices, encodings, exchange
 from fedqml.quantum.angle import Angle
 from fedqml.quantum.circuit import Circuit
 from fedqml.quantum.device import Cost, Device
@@ -27,6 +27,7 @@ __all__ = [
     "ansatze",
     "devices",
     "encodings",
+    "exchange",
     "on",
     "shift_rule",
 ]

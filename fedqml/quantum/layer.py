@@ -68,6 +68,35 @@ readout=expectation)
         self.weights = nn.Parameter(torch.empty(self.circuit.n_weights))
         self.reset_parameters()
 
+    @classmethod
+    def from_circuit(
+        cls,
+        circuit: Circuit,
+        readout: Literal["expectation", "probability"] = "expectation",
+        device: Device | None = None,
+    ) -> "QuantumLayer":
+        """Return a layer of a whole circuit and what it measures.
+
+        Args:
+            circuit: reads inputs and weights; measures at least one observable.
+            readout: as for the layer.
+            device: as for the layer.
+
+        Returns:
+            The layer.
+
+        Raises:
+            InputError: if nothing is measured or ``readout`` is not allowed.
+
+        Example:
+            >>> from fedqml.quantum.encodings import arctan
+            >>> QuantumLayer.from_circuit(arctan(2).measure("X0 Z1")).out_features
+            1
+        """
+        words = [str(observable) for observable in circuit.observables]
+        require(bool(words), "circuit.observables", words, "have at least one entry")
+        return cls(circuit.measure(), Circuit(circuit.n_qubits, ()), words, readout, device)
+
     @property
     def random(self) -> bool:
         """Whether the device draws random numbers: all weights and inputs equal, results differ."""

@@ -28,6 +28,17 @@ def test_it_is_the_encoding_then_the_ansatz_then_the_measurement():
     torch.testing.assert_close(module(x), simulate(expected, x, module.weights))
 
 
+def test_a_whole_circuit_is_a_layer():
+    circuit = (encodings.arctan(2) + ansatze.rot_cnot(2)).measure("X0 Z1", "Z0")
+    module = QuantumLayer.from_circuit(circuit, readout="probability")
+    assert module.circuit == circuit
+    x = numbers(1, 5, 2, dtype=torch.float32)
+    expected = (1 + simulate(circuit, x, module.weights)) / 2
+    torch.testing.assert_close(module(x), expected)
+    with pytest.raises(InputError, match=r"`circuit\.observables` must have at least one entry"):
+        QuantumLayer.from_circuit(encodings.arctan(2))
+
+
 def test_measure_is_a_number_of_qubits_or_words_or_all():
     def words(module):
         return [str(word) for word in module.circuit.observables]
