@@ -1,108 +1,193 @@
-"""The reference device against PennyLane's default.qubit, values and gradients in float64."""
+"""The device that gives circuits to PennyLane's devices."""
 
+import pickle
+import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedqml.quantum import GATES, Circuit, ansatze, encodings
-from fedqml.quantum.devices.reference import simulate
+import fedqml as fq
+from fedqml.core.errors import InputError
+from fedqml.core.resolve import settings as settings_of
+from fedqml.quantum import Angle, Circuit, Op, QuantumLayer, ansatze, encodings
+from fedqml.quantum.device import Cost
+from fedqml.quantum.devices import pennylane, reference
+from fedqml.quantum.devices import sampled as our_shots
 
-from .. import dense
-from ..strategies import arguments, circuits, value_and_gradients
+from ...federations import AVERAGING, task
+from ..strategies import arguments, circuits, numbers, value_and_gradients
 
 with warnings.catch_warnings():
-    # what PennyLane's own imports warn of is not about this package
     warnings.simplefilter("ignore")
     qml = pytest.importorskip("pennylane")
 
-THEIRS = {
-    "rx": qml.RX,
-    "ry": qml.RY,
-    "rz": qml.RZ,
-    "phase": qml.PhaseShift,
-    "rxx": qml.IsingXX,
-    "ryy": qml.IsingYY,
-    "rzz": qml.IsingZZ,
-    "crx": qml.CRX,
-    "cry": qml.CRY,
-    "crz": qml.CRZ,
-    "h": qml.Hadamard,
-    "x": qml.PauliX,
-    "y": qml.PauliY,
-    "z": qml.PauliZ,
-    "s": qml.S,
-    "sdg": qml.adjoint(qml.S),
-    "t": qml.T,
-    "tdg": qml.adjoint(qml.T),
-    "sx": qml.SX,
-    "sxdg": qml.adjoint(qml.SX),
-    "cx": qml.CNOT,
-    "cy": qml.CY,
-    "cz": qml.CZ,
-    "swap": qml.SWAP,
-}
-LETTERS = {"X": qml.PauliX, "Y": qml.PauliY, "Z": qml.PauliZ}
+SIMULATORS = ["default.qubit", "default.mixed", "lightning.qubit"]
+PAPER = (encodings.arctan(3) + ansatze.rot_cnot(3, depth=1)).measure("Z0", "Z1", "X0 Y1")
+KEY = torch.tensor(3)
 
 
-def evaluate(circuit, x, w):
-    """The same as a device, one example at a time; x (inputs,), w (weights,)."""
-
-    @qml.qnode(qml.device("default.qubit"), interface="torch", diff_method="backprop")
-    def node():
-        for op in circuit.ops:
-            angle = [] if op.angle is None else [dense.angle_value(op.angle, x, w)]
-            THEIRS[op.gate](*angle, wires=op.wires)
-        return [
-            qml.expval(
-                qml.prod(*(LETTERS[a](q) for a, q in zip(p.letters, p.wires, strict=True)))
-                if len(p.wires) > 1
-                else LETTERS[p.letters](p.wires[0])
-            )
-            for p in circuit.observables
-        ]
-
-    return torch.stack([value.to(torch.float64) for value in node()])
-
-
-def check(circuit: Circuit, seed: int) -> None:
-    x, w = arguments(circuit, seed)
-    found = value_and_gradients(simulate, circuit, x, w)
-    expected = value_and_gradients(evaluate, circuit, x, w)
+@pytest.mark.parametrize("name", SIMULATORS)
+@settings(deadline=None, max_examples=8)
+@given(circuits(max_qubits=3, max_ops=6), st.sampled_from([(), (3,)]), st.integers(0, 1000))
+def test_every_simulator_gives_the_references_values_and_gradients(name, circuit, batch, seed):
+    x, w = arguments(circuit, seed, *batch)
+    found = value_and_gradients(pennylane(name), circuit, x, w)
+    expected = value_and_gradients(reference(), circuit, x, w)
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-10)
 
 
-def test_every_gate_has_its_counterpart():
-    assert set(THEIRS) == set(GATES)
+@pytest.mark.parametrize("name", SIMULATORS)
+def test_shots_are_drawn_from_the_key_of_each_example(name):
+    device = pennylane(name, shots=20)
+    x, w = numbers(1, 4, 3), numbers(2, 9)
+    keys = torch.arange(4)
+    values = device(PAPER, x, w, keys)
+    assert torch.equal(device(PAPER, x, w, keys), values)
+    assert not torch.equal(device(PAPER, x, w, keys + 4), values)
+    for number in range(4):  # alone as among others
+        alone = device(PAPER, x[number], w, keys[number])
+        assert torch.equal(alone, values[number])
+    outcomes = (values + 1) * 10  # how many of the 20 were +1
+    torch.testing.assert_close(outcomes, outcomes.round(), rtol=0, atol=1e-9)
 
 
-@settings(deadline=None, max_examples=40)
-@given(circuits(), st.integers(0, 1000))
-def test_random_circuits(circuit, seed):
-    check(circuit, seed)
+def test_shots_have_the_right_mean_and_spread():
+    turn = Circuit(1, (Op("ry", (0,), Angle.weight(0)),)).measure("Z0")
+    w = torch.tensor([1.0], dtype=torch.float64)
+    keys, device = torch.arange(400), pennylane(shots=25)
+    values = device(turn, torch.zeros(400, 0).double(), w, keys)[:, 0]
+    mean, variance = w.cos().item(), w.sin().item() ** 2 / 25
+    assert abs(values.mean() - mean) < 5 * (variance / 400) ** 0.5
+    assert abs(values.var() / variance - 1) < 5 * (2 / 400) ** 0.5
 
 
-@pytest.mark.parametrize("qubits", [1, 2, 4])
-@pytest.mark.parametrize("hadamard", [True, False])
-@pytest.mark.parametrize("entangler", ["ring", "chain"])
-@pytest.mark.parametrize("depth", [1, 2])
-def test_the_papers_circuit_with_all_options(qubits, hadamard, entangler, depth):
-    parts = encodings.arctan(qubits, hadamard), ansatze.rot_cnot(qubits, depth, entangler)
-    check((parts[0] + parts[1]).measure(*(f"Z{q}" for q in range(min(2, qubits)))), seed=depth)
+def test_a_gradient_from_shots_is_right_on_average():
+    w = numbers(2, 9)
+    x = numbers(1, 3)
+
+    def slope(device, key):
+        leaf = w.clone().requires_grad_()
+        return torch.autograd.grad(device(PAPER, x, leaf, key).sum(), leaf)[0]
+
+    exact = slope(reference(), None)
+    drawn = torch.stack([slope(pennylane(shots=500), torch.tensor(k)) for k in range(4)])
+    assert (drawn.mean(0) - exact).abs().max() < 0.15
+    assert not torch.equal(drawn[0], drawn[1])
 
 
-def test_rot_is_three_rotations():
-    """The ansatz's RZ(α), RY(β), RZ(γ) are PennyLane's Rot(α, β, γ)."""
-    circuit = ansatze.rot_cnot(1, depth=1).measure("X0", "Y0", "Z0")
-    w = torch.tensor([0.3, 1.1, -2.0], dtype=torch.float64)
+def test_options_reach_the_device():
+    x, w = numbers(1, 5, 3), numbers(2, 9)
+    single = pennylane("lightning.qubit", options={"c_dtype": np.complex64, "wires": 5})
+    error = (single(PAPER, x, w) - reference()(PAPER, x, w)).abs().max()
+    assert 1e-9 < error < 1e-6
 
-    @qml.qnode(qml.device("default.qubit"), interface="torch")
-    def node():
-        qml.Rot(*w, wires=0)
-        return [qml.expval(letter(0)) for letter in LETTERS.values()]
 
-    found = simulate(circuit, torch.zeros(0, dtype=torch.float64), w)
-    torch.testing.assert_close(found, torch.stack(node()), rtol=0, atol=1e-14)
+def test_a_device_without_seeds_takes_all_examples_at_once(monkeypatch):
+    """As hardware does: it draws what it wants."""
+    batches = []
+
+    class Hardware(qml.devices.Device):
+        name = "hardware"
+
+        def __init__(self, wires=None):
+            super().__init__(wires=wires)
+            self.inner = qml.devices.DefaultQubit(wires=wires)
+
+        def preprocess_transforms(self, execution_config=None):
+            program = super().preprocess_transforms(execution_config)
+            program.add_transform(qml.transforms.broadcast_expand)
+            return program
+
+        def execute(self, circuits, execution_config=None):
+            batches.append(len(circuits))
+            return self.inner.execute(circuits)
+
+    monkeypatch.setattr(qml, "device", lambda name, wires: Hardware(wires=wires))
+    device = pennylane("some.hardware", shots=10000)
+    x, w = numbers(1, 5, 3), numbers(2, 9)
+    values = device(PAPER, x, w, KEY)
+    assert batches == [5]
+    exact = reference()(PAPER, x, w)
+    assert (values - exact).abs().max() < 0.06
+    leaf = w.clone().requires_grad_()
+    device(PAPER, x, leaf, KEY).sum().backward()
+    assert batches[1:] == [5, 5 * 2 * 9]
+
+
+def test_costs_are_evaluations_and_shots():
+    exact, shots = pennylane(), pennylane(shots=100)
+    shifts = 2 * 9 + 2 * 6
+    assert exact.forward(PAPER) == Cost(1)
+    assert exact.gradient(PAPER, True) == Cost(1 + shifts)
+    assert shots.forward(PAPER) == Cost(2, 200)
+    assert shots.gradient(PAPER, True) == (1 + shifts) * Cost(2, 200)
+    assert shots.forward(PAPER) == our_shots(shots=100).forward(PAPER)
+
+
+def test_it_can_be_used_in_threads_and_after_pickling():
+    device = pennylane("lightning.qubit")
+    x, w = numbers(1, 2, 3), numbers(2, 9)
+    expected = device(PAPER, x, w)
+    twin = pickle.loads(pickle.dumps(device))  # noqa: S301 - our own bytes
+    assert torch.equal(twin(PAPER, x, w), expected)
+    with ThreadPoolExecutor(2) as pool:
+        for found in pool.map(lambda _: device(PAPER, x, w), range(4)):
+            assert torch.equal(found, expected)
+
+
+def test_large_batches_are_divided(monkeypatch):
+    module = sys.modules["fedqml.quantum.devices.pennylane"]
+    monkeypatch.setattr(module, "_ENTRIES", 2 * 4**3)
+    x, w = numbers(1, 5, 3), numbers(2, 9)
+    found = pennylane()(PAPER, x, w)
+    torch.testing.assert_close(found, reference()(PAPER, x, w), rtol=0, atol=1e-12)
+
+
+def test_what_cannot_be_used_is_refused():
+    none = torch.zeros(0)
+    circuit = Circuit(2, ()).measure("Z0")
+    with pytest.raises(InputError, match="`shots` must be at least 1"):
+        pennylane(shots=0)
+    with pytest.raises(InputError, match=r"`options\['seed'\]` must be left out"):
+        pennylane(options={"seed": 3})
+    with pytest.raises(InputError, match=r"`name` must be a device that PennyLane can open"):
+        pennylane("no.such.device")(circuit, none, none)
+
+
+def test_an_experiment_file_can_name_it_with_options():
+    table = {"name": "lightning.qubit", "options": {"wires": 4}}
+    found = settings_of(pennylane, table, "device")
+    assert found == {"name": "lightning.qubit", "shots": None, "options": {"wires": 4}}
+    with pytest.raises(InputError, match=r"device\.options must be"):
+        settings_of(pennylane, {"options": 4}, "device")
+
+
+def test_a_missing_library_is_named_with_the_remedy(monkeypatch):
+    monkeypatch.setattr("fedqml.core.optional.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r'pip install "fedqml\[pennylane\]"'):
+        pennylane()
+
+
+def test_it_trains_in_a_federation_the_same_on_both_engines():
+    def model():
+        circuits = encodings.arctan(2), ansatze.rot_cnot(2, depth=1)
+        device = pennylane(shots=10)
+        return torch.nn.Sequential(
+            torch.nn.Linear(3, 2), QuantumLayer(*circuits, measure=2, device=device)
+        )
+
+    def train(engine):
+        local = fq.local.sgd(epochs=1, batch_size=2, lr=0.1)
+        federation = task(model, rows=8, clients=2)
+        history = fq.run(federation, local, AVERAGING, rounds=1, clients_per_round=2, engine=engine)
+        return history.weights
+
+    slow, fast = train(fq.engines.sequential()), train(fq.engines.vectorised())
+    for name, value in slow.items():
+        torch.testing.assert_close(value, fast[name], rtol=0, atol=1e-10)
