@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -36,10 +37,10 @@ def from_pennylane(
 ) -> Circuit:
     """Return the circuit of a QNode or quantum function, the same for all inputs and weights.
 
-    The function is called for single examples, at a few dozen random points, to find out what its
-    gates' angles are: sums of inputs, weights, their products and the maps of
-    ``fedqml.quantum.maps``. Operations that fedqml does not have, templates among them, are
-    decomposed by PennyLane. Device and shots of a QNode are left behind.
+    The function is called for single examples, with some dozens of random numbers between -10 and
+    10 for inputs and weights, to find out what its gates' angles are: sums of inputs, weights,
+    their products and the maps of ``fedqml.quantum.maps``. Operations that fedqml does not have,
+    templates among them, are decomposed by PennyLane. Device and shots of a QNode are left behind.
 
     Args:
         node: what to read; returns expectation values of Pauli words.
@@ -298,7 +299,7 @@ def _wire_order(node: Any, script: _Script) -> list[Any]:
         return list(node.device.wires)
     used = dict.fromkeys(wire for gate in script.gates for wire in gate.wires)
     used |= dict.fromkeys(wire for word in script.words for wire, _ in word)
-    numbered = all(isinstance(wire, int) for wire in used)
+    numbered = all(isinstance(wire, Integral) for wire in used)  # NumPy's, too
     return sorted(used) if numbered else list(used)
 
 

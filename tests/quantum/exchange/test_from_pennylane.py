@@ -215,8 +215,9 @@ def test_wires_follow_the_device_then_numbers_then_appearance():
     assert (circuit.n_qubits, circuit.ops[1].wires) == (3, (2, 0))
 
     def sparse(w):
-        qml.RX(w[0], wires=7)
-        qml.CNOT(wires=[7, 2])
+        seven = np.int64(7)
+        qml.RX(w[0], wires=seven)
+        qml.CNOT(wires=[seven, 2])
         return qml.expval(qml.Z(2))
 
     assert check(sparse, {"w": 1}, 0).ops[1].wires == (1, 0)
