@@ -7,7 +7,7 @@ as they are; a function given from Python has only its code and what it captured
 import hashlib
 import sys
 import types
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -126,8 +126,10 @@ class _Walk:
     def _object(self, thing: Any) -> None:
         self.feed(type(thing))
         for name, value in sorted(getattr(thing, "__dict__", {}).items()):
-            self._note(name)
-            self.feed(value)
+            # what was computed from the rest may be there or not yet
+            if not isinstance(getattr(type(thing), name, None), cached_property):
+                self._note(name)
+                self.feed(value)
 
 
 def _names(code: types.CodeType) -> set[str]:

@@ -12,6 +12,7 @@ from fedqml.core.transform import chain, stateless
 from fedqml.federated.aggregators import mean
 from fedqml.federated.local import adam, sgd
 from fedqml.federated.transforms import clip
+from fedqml.quantum.ansatze import rot_cnot
 
 
 def step(lr, start=0, *, scale=1):
@@ -100,3 +101,10 @@ def test_cycles_end():
     loop = [1]
     loop.append(loop)
     assert behaviour(loop) == behaviour(loop)
+
+
+def test_what_was_computed_and_kept_does_not_count():
+    circuit = rot_cnot(2)
+    before = behaviour(circuit)
+    assert circuit.n_weights == 12
+    assert behaviour(circuit) == before != behaviour(rot_cnot(3))

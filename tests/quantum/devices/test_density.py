@@ -18,7 +18,7 @@ from fedqml.quantum.noise.channels import depolarising
 
 from .. import dense
 from ..strategies import arguments, circuits, noises, numbers, some, value_and_gradients
-from .test_pennylane import LETTERS, THEIRS, qml
+from .test_against_pennylane import LETTERS, THEIRS, qml
 
 NONE = torch.zeros(0, dtype=torch.float64)
 NOISE = {
