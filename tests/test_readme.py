@@ -2,11 +2,13 @@
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from fedqml.cli.main import main
+from fedqml.experiments.config import experiments, library
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
@@ -27,6 +29,14 @@ def test_the_python_blocks_run_and_the_model_learns(capsys):
     task = fq.Task(namespace["model"], fq.cross_entropy, namespace["data"])
     strategy = fq.Strategy(server=namespace["median"]())
     assert fq.run(task, fq.local.adam(), strategy, rounds=1, clients_per_round=3).rows[1]
+
+
+def test_the_devices_of_a_file_are_accepted():
+    (block,) = blocks("toml")
+    table = tomllib.loads(library()["breast_cancer"].read_text(encoding="utf-8"))
+    run, *_ = experiments(table | tomllib.loads(block), "readme", Path())
+    assert run.config["device"]["noise"]["readout"] == 0.02
+    assert run.config["fleet"][0]["device"]["shots"] == 200
 
 
 def test_an_own_model_takes_at_most_25_lines():
