@@ -2,8 +2,10 @@
 
 import inspect
 import os
+import pickle
 import threading
-from functools import partial
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ from fedqml.quantum.pauli import measurement_settings
 # the entries of density matrices that a simulator may hold at a time, 1 GiB
 _ENTRIES = 2**26
 
-_open = threading.local()
+_local = threading.local()
 
 
 def pennylane(
@@ -74,11 +76,42 @@ def pennylane(
     options = dict(options or {})
     allowed = "be left out, as seeds come from the examples' keys"
     require("seed" not in options, "options['seed']", options.get("seed"), allowed)
+    settings = _Settings(name, pickle.dumps(sorted(options.items())))
+    return _device(settings, None if shots is None else whole("shots", shots, least=1))
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What a device is opened with.
+
+    Args:
+        name: of the device.
+        options: its options, pickled, so that equal ones are found to be equal.
+    """
+
+    name: str
+    options: bytes
+
+    def open(self, qubits: int, **seed: int) -> Any:
+        """Return a new device of PennyLane's."""
+        options = dict(pickle.loads(self.options))  # noqa: S301 - our own bytes
+        try:
+            return library("pennylane").device(self.name, **{"wires": qubits, **options, **seed})
+        except Exception as error:  # plugins may raise anything
+            raise InputError(
+                "Argument `name` must be a device that PennyLane can open, but "
+                f"name={self.name!r} with the options {options} raised {type(error).__name__}: "
+                f"{error}"
+            ) from error
+
+
+# one object for equal settings: clients are trained as one batch if their devices are equal
+@lru_cache(maxsize=128)
+def _device(settings: _Settings, shots: int | None) -> Device:
+    run = partial(_run, settings, shots)
     if shots is None:
-        return parameter_shift(Device(partial(_run, name, None, options)))
-    shots = whole("shots", shots, least=1)
-    device = Device(partial(_run, name, shots, options), random=True, forward=partial(_cost, shots))
-    return parameter_shift(device)
+        return parameter_shift(Device(run))
+    return parameter_shift(Device(run, random=True, forward=partial(_cost, shots)))
 
 
 def _cost(shots: int, circuit: Circuit) -> Cost:
@@ -86,9 +119,8 @@ def _cost(shots: int, circuit: Circuit) -> Cost:
 
 
 def _run(
-    name: str,
+    settings: _Settings,
     shots: int | None,
-    options: dict[str, Any],
     circuit: Circuit,
     x: Float[Tensor, "rows inputs"],
     w: Float[Tensor, " weights"],
@@ -101,7 +133,7 @@ def _run(
     ]
     table = [None if a is None else a.detach().to("cpu", torch.float64).numpy() for a in angles]
     found = np.empty((len(x), len(circuit.observables)))
-    device = _device(name, options, circuit.n_qubits)
+    device = _opened(settings, circuit.n_qubits)
     seeded = key is not None and "seed" in inspect.signature(type(device).__init__).parameters
     step = 1 if seeded else max(1, _ENTRIES // 4**circuit.n_qubits)
     for start in range(0, len(x), step):
@@ -109,7 +141,7 @@ def _run(
         if seeded:
             assert key is not None, "just asked"
             # generators of C++ take no more than 32 bits
-            device = _opened(name, options, circuit.n_qubits, seed=int(key[start]) % 2**32)
+            device = settings.open(circuit.n_qubits, seed=int(key[start]) % 2**32)
         some = [None if column is None else column[rows] for column in table]
         found[rows] = _execute(circuit, some, shots, device)
     return torch.from_numpy(found).to(x)
@@ -132,20 +164,10 @@ def _execute(
     return np.stack(values if len(measurements) > 1 else [values], -1)
 
 
-def _device(name: str, options: dict[str, Any], qubits: int) -> Any:
+def _opened(settings: _Settings, qubits: int) -> Any:
     """Return the device, opened once in every process and thread."""
-    place = os.getpid(), name, repr(sorted(options.items())), qubits
-    known: dict[Any, Any] = vars(_open).setdefault("devices", {})
+    place = os.getpid(), settings, qubits
+    known: dict[Any, Any] = vars(_local).setdefault("devices", {})
     if place not in known:
-        known[place] = _opened(name, options, qubits)
+        known[place] = settings.open(qubits)
     return known[place]
-
-
-def _opened(name: str, options: dict[str, Any], qubits: int, **seed: int) -> Any:
-    try:
-        return library("pennylane").device(name, **{"wires": qubits, **options, **seed})
-    except Exception as error:  # plugins may raise anything
-        raise InputError(
-            f"Argument `name` must be a device that PennyLane can open, but name={name!r} with the "
-            f"options {options} raised {type(error).__name__}: {error}"
-        ) from error

@@ -160,6 +160,14 @@ def test_what_cannot_be_used_is_refused():
         pennylane("no.such.device")(circuit, none, none)
 
 
+def test_equal_settings_give_equal_devices():
+    options = {"wires": [0, 1]}
+    assert pennylane(shots=3, options=options) == pennylane(shots=3, options=dict(options))
+    assert pennylane() != pennylane("default.mixed")
+    assert pennylane() != pennylane(options={"wires": 3})
+    assert pennylane() != pennylane(shots=3)
+
+
 def test_an_experiment_file_can_name_it_with_options():
     table = {"name": "lightning.qubit", "options": {"wires": 4}}
     found = settings_of(pennylane, table, "device")
