@@ -14,6 +14,9 @@ from fedqml.quantum.maps import MAPS
 
 Array = NDArray[np.float64]
 
+SINGLE = [name for name, m in MAPS.items() if m.most == 1 and name != "identity"]
+"""The maps of one number that angles are searched for."""
+
 # points beyond the number of unknowns, which only the right terms can fit, too
 _SPARE = 5
 # points at least, of which some are far out
@@ -73,8 +76,7 @@ def _families(support: Sequence[int], n_inputs: int) -> Iterator[list[Term]]:
     yield terms
     if not support:
         return
-    single = [name for name, m in MAPS.items() if m.least == m.most == 1 and name != "identity"]
-    terms = terms + [term(name, [c]) for name in single for c in support]
+    terms = terms + [term(name, [c]) for name in SINGLE for c in support]
     yield terms
     for degree in (2, 3, 4):
         products = combinations_with_replacement(support, degree)

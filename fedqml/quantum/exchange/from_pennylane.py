@@ -16,9 +16,8 @@ from fedqml.core.errors import InputError, require, whole
 from fedqml.core.optional import library
 from fedqml.quantum.angle import Angle
 from fedqml.quantum.circuit import Circuit
-from fedqml.quantum.exchange.fit import fit
+from fedqml.quantum.exchange.fit import SINGLE, fit
 from fedqml.quantum.exchange.operations import NAMES
-from fedqml.quantum.maps import MAPS
 from fedqml.quantum.operation import Op
 from fedqml.quantum.pauli import Pauli
 
@@ -39,8 +38,9 @@ def from_pennylane(
 
     The function is called for single examples, with some dozens of random numbers between -10 and
     10 for inputs and weights, to find out what its gates' angles are: sums of inputs, weights,
-    their products and the maps of ``fedqml.quantum.maps``. Operations that fedqml does not have,
-    templates among them, are decomposed by PennyLane. Device and shots of a QNode are left behind.
+    products of up to four of them, and functions such as arctan of one. Operations that fedqml
+    does not have, templates among them, are decomposed by PennyLane. Device and shots of a QNode
+    are left behind.
 
     Args:
         node: what to read; returns expectation values of Pauli words.
@@ -162,10 +162,10 @@ class _Reader:
         if angle is None:
             names = [f"x{c}" if c < self.n_inputs else f"w{c - self.n_inputs}" for c in support]
             raise InputError(
-                "Argument `node` must have angles that are sums of inputs, weights and these "
-                f"functions of them: {', '.join(MAPS)}; but that of {_describe(gate)} is another "
-                f"function of {', '.join(names) or 'something else'}. Compute it in PyTorch before "
-                "the layer, and give the layer the result as an input."
+                "Argument `node` must have angles that are sums of inputs, weights, products of up "
+                f"to four of them, and {', '.join(SINGLE)} of one, but that of {_describe(gate)} "
+                f"is another function of {', '.join(names) or 'something else'}. Compute it in "
+                "PyTorch before the layer, and give the layer the result as an input."
             )
         return angle
 

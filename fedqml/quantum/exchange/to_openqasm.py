@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from fedqml.core.errors import require
 from fedqml.quantum.angle import Angle, Term
 from fedqml.quantum.circuit import Circuit
+from fedqml.quantum.maps import MAPS
 from fedqml.quantum.pauli import Pauli, measurement_settings
 
 _NAMES = {"phase": "p", "sxdg": "inv @ sx"}
@@ -26,6 +28,9 @@ _MAPS = {
     "arctan_square": "arctan({0} * {0})",
 }
 """The maps of one number as expressions."""
+
+_FACTORS = {"product": "{}", "complement_product": "(pi - {})"}
+"""The factors of maps that multiply."""
 
 _BASES = {"X": ("h",), "Y": ("sdg", "h"), "Z": ()}
 """The gates that turn the eigenvectors of a letter into those of Z."""
@@ -52,10 +57,10 @@ def to_openqasm(
         The text of the program.
 
     Raises:
-        InputError: if ``x`` or ``w`` has another length, or a map has no form in OpenQASM.
+        InputError: if ``x`` or ``w`` has another length, or the map of an open value has no form in
+            OpenQASM.
 
     Example:
-        >>> import torch
         >>> from fedqml.quantum.encodings import arctan
         >>> print(to_openqasm(arctan(qubits=1).measure("X0"), w=torch.zeros(0)))
         OPENQASM 3.0;
@@ -121,10 +126,14 @@ def _expression(angle: Angle, names: list[str], n_inputs: int) -> str:
 
 def _summand(term: Term, names: list[str], n_inputs: int) -> str:
     chosen = [names[i] for i in term.inputs] + [names[n_inputs + j] for j in term.weights]
-    if term.map == "product":
-        value = " * ".join(chosen)
+    bound = [name for name in chosen if name[0] not in "xw"]
+    if len(bound) == len(chosen):
+        numbers = torch.tensor([float(name) for name in bound], dtype=torch.float64)
+        return repr(term.scale * float(MAPS[term.map].apply(numbers)))
+    if term.map in _FACTORS:
+        value = " * ".join(_FACTORS[term.map].format(name) for name in chosen)
     else:
-        allowed = f"be one of {', '.join([*_MAPS, 'product'])}, which OpenQASM can express"
+        allowed = f"be one of {', '.join([*_MAPS, *_FACTORS])} unless `x` and `w` are given"
         require(term.map in _MAPS, "map", term.map, allowed)
         value = _MAPS[term.map].format(*chosen)
     return value if term.scale == 1 else f"{term.scale!r} * {value}"

@@ -120,6 +120,8 @@ class Machine:
 
     def number(self, expression, numbers):
         match expression:
+            case ast.Identifier(name="pi"):
+                return math.pi
             case ast.Identifier():
                 return numbers[expression.name]
             case ast.FloatLiteral() | ast.IntegerLiteral():

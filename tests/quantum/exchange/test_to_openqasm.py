@@ -35,7 +35,16 @@ def check(circuit: Circuit, seed: int, bound: tuple[bool, bool] = (False, False)
 @some
 @given(circuits(), st.integers(0, 1000), st.sampled_from(BOUND))
 def test_the_program_computes_what_the_circuit_does(circuit, seed, bound):
-    check(circuit, seed, bound)
+    terms = [term for op in circuit.ops if op.angle for term in op.angle.terms]
+    unwritten = any(term.map == "block_angle" for term in terms)
+    check(circuit, seed, (True, True) if unwritten else bound)
+
+
+def test_a_map_without_a_form_needs_numbers():
+    circuit = encodings.amplitude(1).measure("Z0")
+    with pytest.raises(InputError, match=r"`map` must be one of identity.*unless `x` and `w` are"):
+        to_openqasm(circuit)
+    check(circuit, 1, (True, False))
 
 
 @pytest.mark.parametrize("name", GATES)

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fedqml.core.errors import InputError
@@ -48,6 +48,8 @@ def test_it_takes_a_batch():
 @settings(deadline=None, max_examples=4)
 @given(circuits(max_qubits=2, max_ops=2), st.integers(0, 1000))
 def test_the_way_back_gives_the_same_function(circuit, seed):
+    terms = [term for op in circuit.ops if op.angle for term in op.angle.terms]
+    assume(all(term.map != "block_angle" for term in terms))  # no sum of what is looked for
     wires = range(circuit.n_qubits)
     # so that every wire, input and weight counts, also the last ones
     every = [Angle.input(i) for i in range(3)] + [Angle.weight(j) for j in range(5)]
