@@ -40,7 +40,7 @@ from rivals.summary import row
 OURS = {"steps": "fedqml_layer", "rounds": "fedqml_engine"}
 COHORTS = ((1, 32), (5, 32), (1, 256), (5, 256), (100, 32), (100, 256))
 SIZES = ((4, 2), (8, 2), (12, 2), (16, 2), (20, 2), (12, 6))
-BUDGET = 90.0
+BUDGET = 60.0
 
 
 def variants(folder: str) -> list[Variant]:

@@ -62,16 +62,14 @@ class RoundProblem:
         """How fedqml shuffles each client's examples in this round; (clients, examples)."""
         import torch
 
-        from fedqml.core.batches import batch_plan
+        from fedqml.core.batches import batch_plans
         from fedqml.core.updates import Context
 
         context = Context(1, torch.arange(self.clients), torch.zeros(1, 1), seed=0)
-        rows = torch.arange(self.examples)
-        plans = (
-            batch_plan(rows, self.batch, 1, context.rng("batches", client))
-            for client in range(self.clients)
-        )
-        return np.stack([plan.rows[plan.mask].numpy() for plan in plans])
+        rows = [torch.arange(self.examples)] * self.clients
+        rngs = (context.rng("batches", client) for client in range(self.clients))
+        plan = batch_plans(rows, self.batch, 1, rngs)
+        return np.stack([own[mask].numpy() for own, mask in zip(plan.rows, plan.mask, strict=True)])
 
 
 Weights = tuple[NDArray[np.float32], ...]
