@@ -37,6 +37,7 @@ class KeyedDropout(Keyed):
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
+        self.layer = 0
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop and rescale by 1/(1-p) in training, pass through otherwise."""

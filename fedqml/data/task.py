@@ -14,7 +14,7 @@ from torch.func import functional_call
 from fedqml.core.dropout import replace_dropout, restore_dropout
 from fedqml.core.errors import InputError, require
 from fedqml.core.hashing import fold
-from fedqml.core.keyed import begin_step, number_layers
+from fedqml.core.keyed import begin_step, forget_numbers, number_layers
 from fedqml.core.packing import Packing, packing
 from fedqml.core.random import derive
 from fedqml.data.dataset import FederatedData
@@ -162,6 +162,7 @@ class Objective:
         """Return a copy of the model with these weights, for use outside a federation."""
         module = deepcopy(self.module)
         restore_dropout(module)
+        forget_numbers(module)
         weights = self.packing.unpack(params)
         for name, parameter in module.named_parameters():
             if name in weights:
@@ -207,7 +208,7 @@ class Objective:
 def _changed(
     module: nn.Module, change: Callable[[nn.Module], nn.Module], pack: Packing
 ) -> nn.Module:
-    other = change(module)
+    other = change(deepcopy(module))  # it may work in place
     if not isinstance(other, nn.Module) or packing(other.named_parameters()) != pack:
         raise InputError(
             "What changes the model for a client's hardware must leave its trainable tensors as "

@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -29,6 +30,8 @@ PLUGINS = {
 
 SUPPLIED = {"data": ("seed",), "model": ("shape", "classes")}
 """Parameters that come from the run or its data instead of the file."""
+
+_MOST_CLIENTS = 10**7
 
 _DEFAULTS: dict[str, Any] = {
     "partition": {"use": "central"},
@@ -101,11 +104,21 @@ def identifier(value: Any) -> str:
     """Return the first 16 digits of the SHA-256 of a value's canonical JSON.
 
     Example:
-        >>> identifier({"a": 1, "b": 2}) == identifier({"b": 2, "a": 1})
+        >>> identifier({"a": 1, "b": 2}) == identifier({"b": 2, "a": 1.0})
         True
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    canonical = _canonical(value)
+    text = json.dumps(canonical, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _canonical(value: Any) -> Any:
+    """Return the value with 1 for 1.0: deep inside tables nobody tells which of them is meant."""
+    if isinstance(value, Mapping):
+        return {key: _canonical(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(entry) for entry in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def library() -> dict[str, Path]:
@@ -261,7 +274,7 @@ def _fleet(entries: Any) -> list[dict[str, Any]]:
         table = _table(entry, "device")
         fleet.append({"clients": clients, "device": _resolve("device", table, "fleet.device")})
     named: list[int] = [client for entry in fleet for client in entry["clients"]]
-    twice = sorted({client for client in named if named.count(client) > 1})
+    twice = sorted(client for client, count in Counter(named).items() if count > 1)
     if twice:
         raise InputError(f"fleet.clients names these clients twice: {twice}.")
     return fleet
@@ -275,7 +288,7 @@ def _clients(ranges: Any) -> Iterator[int]:
     for part in parts:
         found = re.fullmatch(r"(\d+)(?:\s*-\s*(\d+))?", str(part).strip())
         first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
-        if first > last:
+        if not first <= last < _MOST_CLIENTS:
             raise InputError(f'fleet.clients must be such as "0-9, 15", but it has {part!r}.')
         yield from range(first, last + 1)
 

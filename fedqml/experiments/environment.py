@@ -28,8 +28,10 @@ def versions(packages: tuple[str, ...]) -> dict[str, str | None]:
 
 def environment() -> dict[str, Any]:
     """Return the content of ``environment.json``."""
+    # a library that runs circuits or once held them was imported by the device or the reader
+    used = tuple(name for name in OPTIONAL if name in sys.modules)
     return {
-        **versions(PACKAGES),
+        **versions(PACKAGES + used),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": processor(),

@@ -13,7 +13,7 @@ from fedqml.core.keyed import Keyed
 from fedqml.quantum.choices import require_choice
 from fedqml.quantum.circuit import Circuit
 from fedqml.quantum.device import Device
-from fedqml.quantum.devices.statevector import statevector
+from fedqml.quantum.devices.statevector import or_statevector
 
 
 class QuantumLayer(Keyed):
@@ -30,7 +30,8 @@ class QuantumLayer(Keyed):
         measure: Pauli words such as ``"X0 Y2"``, or a number k for ⟨Z⟩ of the first k qubits;
             None for ⟨Z⟩ of every qubit.
         readout: ``"expectation"`` is ⟨P⟩; ``"probability"`` is that of the outcome +1, (1 + ⟨P⟩)/2.
-        device: what evaluates the circuit; None for ``statevector``.
+        device: what evaluates the circuit; None for ``statevector``. If it is random, a call
+            outside of a federation draws its key from PyTorch's generator, as dropout does.
 
     Raises:
         InputError: if the circuits do not fit each other, or ``measure`` or ``readout`` is not
@@ -62,7 +63,7 @@ readout=expectation)
         whole = encoding + ansatz.renumber(weights=encoding.n_weights)
         self.circuit = whole.measure(*_words(measure, whole.n_qubits))
         self.readout = readout
-        self.device = statevector() if device is None else device
+        self.device = or_statevector(device)
         self.in_features = self.circuit.n_inputs
         self.out_features = len(self.circuit.observables)
         self.weights = nn.Parameter(torch.empty(self.circuit.n_weights))

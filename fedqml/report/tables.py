@@ -115,7 +115,8 @@ def costs_table(experiment: Experiment) -> Table:
             "after every round. “On hardware” is how many circuits a quantum computer would "
             "execute for the same run: it cannot differentiate a simulation, so for gradients the "
             "parameter-shift rule executes shifted copies of the circuit for every angle. Each "
-            "of these is then repeated for as many shots as the precision needs.",
+            "of these is then repeated, for as many shots as the precision needs; “Shots”, where "
+            "it stands, counts those that this run's devices drew.",
             "Time is that of the rounds with their test, on the machine named under “Reproduce”.",
         ),
     )

@@ -89,6 +89,15 @@ def test_a_run_repeats_to_the_bit_and_hardware_matters():
     assert trained(FLEET) != trained({1: WEAK})
 
 
+def test_a_change_that_works_in_place_leaves_the_other_clients_alone():
+    def in_place(model):
+        model[1].device = Device(weak, random=True)
+        return model
+
+    objective = mixed({1: in_place}).objective(seed=0)
+    assert objective.module[1].device != objective.of(1).module[1].device
+
+
 def test_fleets_that_do_not_fit_are_refused():
     with pytest.raises(InputError, match="`fleet` must name clients from 0 to 5, but fleet=6"):
         mixed({6: WEAK})

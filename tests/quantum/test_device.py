@@ -1,11 +1,13 @@
 import pytest
 import torch
+from jaxtyping import TypeCheckError
 
 from fedqml.core.errors import InputError
 from fedqml.core.hashing import uniform
-from fedqml.core.keyed import begin_step, number_layers
+from fedqml.core.keyed import begin_step, forget_numbers, number_layers
 from fedqml.quantum import Device, QuantumLayer, ansatze, encodings
 from fedqml.quantum.device import check_arguments
+from fedqml.quantum.devices import density, parameter_shift
 
 PAPER = (encodings.arctan(4) + ansatze.rot_cnot(4, depth=2)).measure("Z0")
 
@@ -57,6 +59,34 @@ def test_a_random_device_needs_a_fitting_key():
         device(PAPER, torch.zeros(4), torch.zeros(24))
     with pytest.raises(InputError, match=r"Argument `key\.shape` must be"):
         device(PAPER, torch.zeros(3, 4), torch.zeros(24), torch.zeros(2, dtype=torch.int64))
+
+
+def test_outside_of_a_federation_a_random_layer_draws_from_pytorch_s_generator():
+    x = torch.zeros(2, 4)
+    one, other = (
+        QuantumLayer(encodings.arctan(4), ansatze.rot_cnot(4), 1, device=Device(noise, True))
+        for _ in range(2)
+    )
+    torch.manual_seed(5)
+    first, second, third = one(x), one(x), other(x)
+    assert len(torch.cat([first, second, third]).unique()) == 6
+    torch.manual_seed(5)
+    assert torch.equal(one(x), first)
+    with pytest.raises(RuntimeError, match="randomness"):
+        torch.vmap(one)(x)
+    assert torch.vmap(one, randomness="different")(x).unique().numel() == 2
+    number_layers(one)
+    assert torch.equal(one(x), other(x)) is False
+    forget_numbers(one)
+    torch.manual_seed(5)
+    assert torch.equal(one(x), first)
+
+
+@pytest.mark.parametrize("device", ["density", density, 100])
+def test_what_is_no_device_is_refused(device):
+    for build in (parameter_shift, lambda d: QuantumLayer(PAPER, ansatze.rot_cnot(4), device=d)):
+        with pytest.raises((InputError, TypeCheckError), match="device"):
+            build(device)
 
 
 def test_a_random_layer_draws_anew_in_every_call_and_step():

@@ -13,7 +13,7 @@ from torch import Tensor
 from fedqml.core.hashing import fold
 from fedqml.quantum.circuit import Circuit
 from fedqml.quantum.device import Cost, Device
-from fedqml.quantum.devices.statevector import statevector
+from fedqml.quantum.devices.statevector import or_statevector
 from fedqml.quantum.estimate import Estimate, in_chunks
 from fedqml.quantum.opened import Opened, opened
 from fedqml.quantum.plugins import InnerDevice
@@ -50,7 +50,7 @@ def parameter_shift(device: InnerDevice = None) -> Device:
         Killoran, Estimating the gradient and higher-order derivatives on quantum hardware,
         arXiv:2008.06517, eq. (14).
     """
-    return _device(statevector() if device is None else device)
+    return _device(or_statevector(device))
 
 
 # one object for equal settings: clients are trained as one batch if their devices are equal

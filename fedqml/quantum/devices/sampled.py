@@ -12,7 +12,7 @@ from fedqml.core.hashing import fold
 from fedqml.quantum.circuit import Circuit
 from fedqml.quantum.device import Cost, Device
 from fedqml.quantum.devices.parameter_shift import parameter_shift
-from fedqml.quantum.devices.statevector import statevector
+from fedqml.quantum.devices.statevector import or_statevector
 from fedqml.quantum.outcomes import draw_counts, probabilities, transform
 from fedqml.quantum.pauli import Pauli, measurement_settings
 from fedqml.quantum.plugins import InnerDevice
@@ -49,7 +49,7 @@ def sampled(device: InnerDevice = None, shots: int = 1000) -> Device:
         >>> bool(values[0] == values[1]), float(values[2])
         (True, 1.0)
     """
-    inner = statevector() if device is None else device
+    inner = or_statevector(device)
     require(shots >= 1, "shots", shots, "be at least 1")
     require(not inner.random, "device.random", inner.random, "be False: shots are drawn here")
     return _device(inner, shots)

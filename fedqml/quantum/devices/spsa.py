@@ -14,7 +14,7 @@ from fedqml.core.hashing import bits, fold
 from fedqml.quantum.angle import Term
 from fedqml.quantum.circuit import Circuit
 from fedqml.quantum.device import Cost, Device
-from fedqml.quantum.devices.statevector import statevector
+from fedqml.quantum.devices.statevector import or_statevector
 from fedqml.quantum.estimate import Estimate, in_chunks
 from fedqml.quantum.plugins import InnerDevice
 
@@ -52,7 +52,7 @@ def spsa(device: InnerDevice = None, step: float = 0.1, repeats: int = 1) -> Dev
         approximation, IEEE Trans. Autom. Control 37 (1992) 332, eq. (2.2), and section III.B for
         averages.
     """
-    inner = statevector() if device is None else device
+    inner = or_statevector(device)
     require(step > 0, "step", step, "be above 0")
     require(repeats >= 1, "repeats", repeats, "be at least 1")
     return _device(inner, step, repeats)

@@ -5,6 +5,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
+from fedqml.core.errors import require
 from fedqml.quantum.choices import require_choice
 from fedqml.quantum.circuit import Circuit
 from fedqml.quantum.device import Device
@@ -53,6 +54,30 @@ def statevector(gradient: Literal["adjoint", "backprop"] = "adjoint") -> Device:
     """
     require_choice("gradient", gradient, ("adjoint", "backprop"))
     return Device(evaluate if gradient == "adjoint" else _evaluate_plainly)
+
+
+def or_statevector(device: object) -> Device:
+    """Return the device that an optional argument means.
+
+    Args:
+        device: a device; None for ``statevector``.
+
+    Returns:
+        The device.
+
+    Raises:
+        InputError: if it is something else.
+
+    Example:
+        >>> or_statevector(None) == statevector()
+        True
+    """
+    if device is None:
+        return statevector()
+    allowed = "be a device, such as fedqml.devices.density()"
+    require(isinstance(device, Device), "device", device, allowed)
+    assert isinstance(device, Device), "just checked"
+    return device
 
 
 def evaluate(

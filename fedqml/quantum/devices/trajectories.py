@@ -72,7 +72,7 @@ def trajectories(noise: Noise | dict[str, Any] | None = None, samples: int = 100
 @lru_cache(maxsize=128)
 def _device(noise: Noise, samples: int) -> Device:
     # one object for equal settings: clients are trained as one batch if their devices are equal
-    cost = partial(_cost, samples)
+    cost = partial(_cost, noise, samples)
     return Device(partial(evaluate, noise, samples), True, cost, cost)
 
 
@@ -201,5 +201,5 @@ def _expectation(observable: Pauli, noise: Noise, state: Tensor, n_qubits: int) 
     return (state.conj() * changed).real.flatten(-n_qubits).sum(-1)
 
 
-def _cost(samples: int, circuit: Circuit, inputs: bool = True) -> Cost:
-    return Cost(samples)
+def _cost(noise: Noise, samples: int, circuit: Circuit, inputs: bool = True) -> Cost:
+    return Cost(samples if _compile(noise, circuit).n_draws else 1)
