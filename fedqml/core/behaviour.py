@@ -4,28 +4,38 @@ A run that is saved must not be taken for that of other rules. Settings from a f
 as they are; a function given from Python has only its code and what it captured.
 """
 
+import copyreg
 import hashlib
 import sys
 import types
+import weakref
+from collections.abc import KeysView, ValuesView
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import torch
 
+from fedqml.core.errors import InputError
+
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)
+_TORCH = (torch.dtype, torch.device, torch.layout, torch.memory_format)
+_VIEWS = (KeysView, ValuesView, type({}.items()))
 
 
 def behaviour(*things: Any) -> str:
     """Return the SHA-256 of code and captured values of functions and objects.
 
     Functions count with bytecode, constants, defaults and closures, and with the functions,
-    classes and values of their own module that they name; objects with type and attributes;
-    tensors and arrays with their bytes. What code reads from files or other modules, and changes
-    inside installed packages, are not seen.
+    classes and values of their own module that they name; objects with type and attributes, or
+    what ``pickle`` would keep of them; tensors and arrays with their bytes. What code reads from
+    files or other modules, and changes inside installed packages, are not seen.
 
     Args:
         things: functions, classes, data classes, containers, tensors, plain values.
+
+    Raises:
+        InputError: if an object shows neither attributes nor anything that could be pickled.
 
     Example:
         >>> def step(lr):
@@ -44,13 +54,17 @@ def behaviour(*things: Any) -> str:
 class _Walk:
     """A walk through everything that is reachable, each object once."""
 
-    def __init__(self) -> None:
+    def __init__(self, seen: dict[int, int] | None = None) -> None:
         self.sha = hashlib.sha256()
-        self._seen: dict[int, int] = {}
+        self._seen = dict(seen or {})
         self._alive: list[Any] = []  # an id is unique only while its object lives
 
     def feed(self, thing: Any) -> None:
-        if isinstance(thing, _PLAIN):
+        # NumPy's first, as its float64 is a float, too
+        if isinstance(thing, np.generic) and not thing.dtype.hasobject:
+            self._note("scalar", str(thing.dtype), thing.tobytes().hex())
+            return
+        if isinstance(thing, (*_PLAIN, *_TORCH)):
             self._note(type(thing).__name__, repr(thing))
             return
         if id(thing) in self._seen:
@@ -64,7 +78,10 @@ class _Walk:
             self.sha.update(array.reshape(-1).view(torch.uint8).numpy().tobytes())
         elif isinstance(thing, np.ndarray):
             self._note("array", str(thing.dtype), thing.shape)
-            self.sha.update(np.ascontiguousarray(thing).tobytes())
+            if thing.dtype.hasobject:  # the bytes would be addresses
+                self.feed(thing.tolist())
+            else:
+                self.sha.update(np.ascontiguousarray(thing).tobytes())
         elif isinstance(thing, list | tuple):
             self._note(type(thing).__name__, len(thing))
             for entry in thing:
@@ -74,8 +91,12 @@ class _Walk:
             for key, value in thing.items():
                 self.feed(key)
                 self.feed(value)
+        elif isinstance(thing, types.MappingProxyType):
+            self.feed(dict(thing))
+        elif isinstance(thing, _VIEWS):
+            self.feed(list(thing))
         elif isinstance(thing, set | frozenset):
-            self._note("set", sorted(map(repr, thing)))
+            self._note("set", sorted(map(self._apart, thing)))
         elif isinstance(thing, types.FunctionType):
             self._function(thing)
         elif isinstance(thing, types.CodeType):
@@ -89,6 +110,14 @@ class _Walk:
             self.feed((thing.func, thing.args, thing.keywords))
         elif isinstance(thing, type):
             self._class(thing)
+        elif isinstance(thing, types.BuiltinFunctionType):
+            self._note("builtin", thing.__module__, thing.__qualname__)
+            self.feed(thing.__self__)
+        elif isinstance(thing, types.ModuleType):
+            self._note("module", thing.__name__)
+        elif isinstance(thing, weakref.ref):
+            self._note("weak")
+            self.feed(thing())
         else:
             self._object(thing)
 
@@ -124,12 +153,58 @@ class _Walk:
                     self.feed(value)
 
     def _object(self, thing: Any) -> None:
-        self.feed(type(thing))
-        for name, value in sorted(getattr(thing, "__dict__", {}).items()):
+        kind = type(thing)
+        self.feed(kind)
+        attributes = getattr(thing, "__dict__", None)
+        if attributes is not None:
+            self._attributes(kind, attributes)
+        if attributes is None or not _only_attributes(kind):
+            self._pickled(thing, kind, attributes)
+
+    def _attributes(self, kind: type, attributes: dict[str, Any]) -> None:
+        for name, value in sorted(attributes.items()):
             # what was computed from the rest may be there or not yet
-            if not isinstance(getattr(type(thing), name, None), cached_property):
+            if not isinstance(getattr(kind, name, None), cached_property):
                 self._note(name)
                 self.feed(value)
+
+    def _pickled(self, thing: Any, kind: type, attributes: dict[str, Any] | None) -> None:
+        """Feed what ``pickle`` would keep of an object, apart from its attributes."""
+        reduce = copyreg.dispatch_table.get(kind)
+        try:
+            parts = reduce(thing) if reduce else thing.__reduce_ex__(2)
+        except Exception as error:  # anybody's code: anything can come
+            if attributes is not None:
+                return
+            raise InputError(
+                f"What {thing!r} holds cannot be seen, so a run with it cannot be told from others "
+                f"when it is saved. Use a function or a dataclass instead. Python says: {error}"
+            ) from error
+        if isinstance(parts, str):
+            self._note("named", parts)
+            return
+        make, arguments, state, entries, items = (*parts, None, None, None)[:5]
+        for part in state if _in_two(state) else (state,):
+            known = isinstance(part, dict) and part.keys() <= (attributes or {}).keys()
+            self.feed(None if known else part)
+        self.feed((make, arguments, list(entries or ()), list(items or ())))
+
+    def _apart(self, thing: Any) -> str:
+        walk = _Walk(self._seen)
+        walk.feed(thing)
+        return walk.sha.hexdigest()
+
+
+def _only_attributes(kind: type) -> bool:
+    """Return whether all that an object holds is in its ``__dict__``."""
+    usual = kind.__reduce_ex__ is object.__reduce_ex__ and kind.__reduce__ is object.__reduce__
+    return usual and not any(vars(base).get("__slots__") for base in kind.__mro__)
+
+
+def _in_two(state: Any) -> bool:
+    """Return whether a state is Python's own pair of attributes and slots."""
+    two = isinstance(state, tuple) and len(state) == 2
+    return two and isinstance(state[0], dict | None) and isinstance(state[1], dict)
 
 
 def _names(code: types.CodeType) -> set[str]:

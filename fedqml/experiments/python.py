@@ -99,9 +99,8 @@ def run(
         require(callable(function), argument, function, "be a function")
     checkpoint_every = whole("checkpoint_every", checkpoint_every, least=1)
     with threads(1):
-        code = behaviour(
-            task.model, task.loss, task.metrics, dict(task.fleet), local, strategy, engine
-        )
+        given = task.model, task.loss, task.metrics, dict(task.fleet), local, strategy, engine
+        code = "" if results is None else behaviour(*given)
         ready = federation(task, local, strategy, engine, rounds, clients_per_round, seed, code)
         if results is None:
             progress = begin(ready)

@@ -1,6 +1,16 @@
 import importlib
+import math
+import operator
+import re
 import sys
+import threading
+import types
+from collections import deque
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +18,7 @@ import torch
 from torch import nn
 
 from fedqml.core.behaviour import behaviour
+from fedqml.core.errors import InputError
 from fedqml.core.transform import chain, stateless
 from fedqml.federated.aggregators import mean
 from fedqml.federated.local import adam, sgd
@@ -30,6 +41,31 @@ def helper(x):
     return x + 1
 
 
+class Slotted:
+    __slots__ = ("held", "other")
+
+    def __init__(self, held):
+        self.held = held
+
+
+class Both(Slotted):
+    def __init__(self, held, more):
+        super().__init__(held)
+        self.more = more
+
+
+@dataclass(frozen=True, slots=True)
+class SlottedData:
+    held: int
+    more: int
+
+
+def loop_of_slots(held):
+    made = Slotted([held])
+    made.held.append(made)
+    return made
+
+
 SAME = [
     lambda: step(0.1),
     lambda: adam(lr=0.1),
@@ -38,6 +74,12 @@ SAME = [
     lambda: {"a": torch.arange(3), "b": np.ones(2)},
     lambda: nn.Linear(2, 2, bias=False).requires_grad_(False).weight.new_ones(2),
     lambda: [reads_a_global, {"x", "y", "z"}],
+    lambda: [torch.relu, operator.add, torch.float32, np.float32(0.1), np.sin, re.compile("a")],
+    lambda: [Path("a"), range(3), slice(3), Fraction(1, 3), Decimal("0.1"), deque([1, 2])],
+    lambda: [types.MappingProxyType({"a": 1}), {"a": 1}.keys(), {"a": 1}.values()],
+    lambda: [Both(1, 2), SlottedData(1, 2), loop_of_slots(1), nn.LSTM(1, 1)._parameters.keys()],
+    lambda: {Fraction(1, 3), Decimal("0.1"), "x"},
+    lambda: {torch, math.sin, torch.device("cpu")},
 ]
 
 
@@ -66,6 +108,36 @@ DIFFERENT = [
     ("1", 1),
     ([1, [2]], [[1], 2]),
     (partial(step, 0.1), partial(step, 0.2)),
+    (torch.relu, torch.tanh),
+    (operator.add, operator.mul),
+    (operator.itemgetter(0), operator.itemgetter(1)),
+    ([1].count, [2].count),
+    (torch.Tensor.relu, torch.Tensor.tanh),
+    (torch.float32, torch.float64),
+    (torch.device("cpu"), torch.device("meta")),
+    (torch, math),
+    (np.float32(0.1), np.float32(0.2)),
+    (np.float64(0.1), 0.1),
+    (np.int64(1), np.int32(1)),
+    (np.sin, np.cos),
+    (np.array([Fraction(1)]), np.array([Fraction(2)])),
+    (np.random.default_rng(0), np.random.default_rng(1)),
+    (Path("a"), Path("b")),
+    (range(3), range(4)),
+    (slice(3), slice(4)),
+    (Fraction(1, 3), Fraction(2, 3)),
+    (Decimal("0.1"), Decimal("0.2")),
+    (deque([1]), deque([2])),
+    (types.MappingProxyType({"a": 1}), types.MappingProxyType({"a": 2})),
+    ({"a": 1}.keys(), {"b": 1}.keys()),
+    ({"a": 1}.values(), {"a": 2}.values()),
+    (re.compile("a"), re.compile("b")),
+    (Slotted(1), Slotted(2)),
+    (Both(1, 2), Both(2, 2)),
+    (Both(1, 2), Both(1, 3)),
+    (SlottedData(1, 2), SlottedData(2, 2)),
+    (loop_of_slots(1), loop_of_slots(2)),
+    ({Fraction(1, 3)}, {Fraction(2, 3)}),
 ]
 
 
@@ -101,6 +173,11 @@ def test_cycles_end():
     loop = [1]
     loop.append(loop)
     assert behaviour(loop) == behaviour(loop)
+
+
+def test_what_shows_nothing_is_refused():
+    with pytest.raises(InputError, match=r"lock.*function or a dataclass"):
+        behaviour(lambda x, lock=threading.Lock(): x)  # noqa: B008
 
 
 def test_what_was_computed_and_kept_does_not_count():
