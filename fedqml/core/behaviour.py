@@ -9,7 +9,7 @@ import hashlib
 import sys
 import types
 import weakref
-from collections.abc import KeysView, ValuesView
+from collections.abc import Iterable, KeysView, ValuesView
 from functools import cached_property, partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from fedqml.core.errors import InputError
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)
 _TORCH = (torch.dtype, torch.device, torch.layout, torch.memory_format)
-_VIEWS = (KeysView, ValuesView, type({}.items()))
+_VIEWS: tuple[type[Iterable[Any]], ...] = (KeysView, ValuesView, type({}.items()))
 
 
 def behaviour(*things: Any) -> str:
@@ -126,7 +126,7 @@ class _Walk:
 
     def _function(self, function: types.FunctionType) -> None:
         wrapped = getattr(function, "__wrapped__", None)
-        if isinstance(wrapped, types.FunctionType) and _installed(function.__module__):
+        if isinstance(wrapped, types.FunctionType) and installed(function.__module__):
             function = wrapped  # a tool's wrapper, which checks types or counts lines
         self._note("function", function.__module__, function.__qualname__)
         self.feed(function.__code__)
@@ -137,8 +137,8 @@ class _Walk:
                 self.feed(cell.cell_contents)
             except ValueError:
                 self._note("empty cell")
-        if not _installed(function.__module__):
-            for name in sorted(_names(function.__code__)):
+        if not installed(function.__module__):
+            for name in sorted(global_names(function.__code__)):
                 value = function.__globals__.get(name)
                 if isinstance(value, _PLAIN) or _belongs(value, function.__module__):
                     self._note("global", name)
@@ -146,7 +146,7 @@ class _Walk:
 
     def _class(self, cls: type) -> None:
         self._note("class", cls.__module__, cls.__qualname__)
-        if not _installed(cls.__module__):
+        if not installed(cls.__module__):
             for name, value in sorted(vars(cls).items()):
                 if isinstance(value, (*_PLAIN, types.FunctionType)) and name != "__doc__":
                     self._note(name)
@@ -197,8 +197,12 @@ class _Walk:
 
 def _only_attributes(kind: type) -> bool:
     """Return whether all that an object holds is in its ``__dict__``."""
-    usual = kind.__reduce_ex__ is object.__reduce_ex__ and kind.__reduce__ is object.__reduce__
-    return usual and not any(vars(base).get("__slots__") for base in kind.__mro__)
+    special = {"__reduce_ex__", "__reduce__"}
+    return not any(
+        vars(base).get("__slots__") or not special.isdisjoint(vars(base))
+        for base in kind.__mro__
+        if base is not object
+    )
 
 
 def _in_two(state: Any) -> bool:
@@ -207,10 +211,10 @@ def _in_two(state: Any) -> bool:
     return two and isinstance(state[0], dict | None) and isinstance(state[1], dict)
 
 
-def _names(code: types.CodeType) -> set[str]:
+def global_names(code: types.CodeType) -> set[str]:
     """Return the global names that code, or code inside it, may read."""
     inner = [const for const in code.co_consts if isinstance(const, types.CodeType)]
-    return set(code.co_names).union(*map(_names, inner))
+    return set(code.co_names).union(*map(global_names, inner))
 
 
 def _belongs(value: Any, module: str | None) -> bool:
@@ -220,7 +224,8 @@ def _belongs(value: Any, module: str | None) -> bool:
     return code and value.__module__ == module
 
 
-def _installed(module: str | None) -> bool:
+def installed(module: str | None) -> bool:
+    """Return whether a module is Python's own, fedqml's or of another installed package."""
     root = (module or "").partition(".")[0]
     if root in sys.stdlib_module_names and root != "__main__":
         return True

@@ -153,10 +153,14 @@ class Objective:
         self, params: Float[Tensor, " d"], x: Tensor, key: Int[Tensor, ""], training: bool = False
     ) -> Tensor:
         """Return the model's outputs; whatever its layers draw is a function of the key."""
-        self.module.train(training)
-        begin_step(self.module)
+        self.begin(training)
         tensors = self.packing.unpack(params) | dict.fromkeys(self.keys, key)
         return functional_call(self.module, tensors, (x,))
+
+    def begin(self, training: bool) -> None:
+        """Set the module up for a call: what layers do then depends on no call before."""
+        self.module.train(training)
+        begin_step(self.module)
 
     def trained(self, params: Float[Tensor, " d"]) -> nn.Module:
         """Return a copy of the model with these weights, for use outside a federation."""

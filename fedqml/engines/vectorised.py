@@ -1,5 +1,7 @@
 """All clients of a cohort as one batch."""
 
+from functools import partial
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -39,8 +41,10 @@ def vectorised(at_once: int = 64) -> Engine:
 
 
 def _together(objective: Objective, local: Local) -> TrainRows:
+    inside = objective.module, objective.loss, local
+    begin = partial(objective.begin, training=True)
     steps = {
-        ragged: Traced(_of_stack(local.advance(objective.batch_loss, ragged)), objective.module)
+        ragged: Traced(_of_stack(local.advance(objective.batch_loss, ragged)), inside, begin)
         for ragged in (False, True)
     }
 

@@ -1,6 +1,7 @@
 """Traced steps give the bits of the untraced, and what cannot be traced stays as it was."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,7 +32,12 @@ def at_once(monkeypatch):
             shapes.append(self)
 
     monkeypatch.setattr(steps, "_Shape", Watched)
-    return lambda: [bool(shape._blocks) for shape in shapes]
+
+    def traced():
+        return [bool(shape._blocks) for shape in shapes]
+
+    traced.shapes = shapes
+    return traced
 
 
 def train(objective, local, traced, rounds=2):
@@ -116,6 +122,29 @@ class PythonDraws(Model):
         return 1 + 1e-6 * random.random()
 
 
+class RarelyPythonDraws(Model):
+    def factor(self, x):
+        return 1.0 if random.random() < 1 - 1e-9 else 0.0
+
+
+class CountingInAList(Model):
+    def __init__(self):
+        super().__init__()
+        self.seen = {"calls": [0]}
+
+    def factor(self, x):
+        self.seen["calls"].append(1)
+        return 1.0 if len(self.seen["calls"]) < 10**6 else 0.0
+
+
+class Pacing(Model):
+    """Its results depend on how often it was called, so trials must not count."""
+
+    def factor(self, x):
+        self.calls += 1
+        return 1 + 1e-6 * self.calls
+
+
 class ThroughNumpy(torch.autograd.Function):
     generate_vmap_rule = False
 
@@ -147,7 +176,18 @@ class InPlace(Model):
         return nn.functional.relu(self.dense(x), inplace=True)
 
 
-@pytest.mark.parametrize("model", [Counting, NumpyDraws, PythonDraws, Numpy, InPlace])
+@pytest.mark.parametrize(
+    "model",
+    [
+        Counting,
+        NumpyDraws,
+        PythonDraws,
+        RarelyPythonDraws,
+        CountingInAList,
+        Numpy,
+        InPlace,
+    ],
+)
 def test_what_a_trace_cannot_stand_for_is_not_traced(at_once, model):
     objective = task(model).objective(0)
     local = sgd(lr=0.1, batch_size=4)
@@ -156,6 +196,92 @@ def test_what_a_trace_cannot_stand_for_is_not_traced(at_once, model):
     else:
         assert_same(objective, local)
     assert not any(at_once())
+
+
+@pytest.mark.parametrize("model", [Pacing, NumpyDraws, CountingInAList])
+def test_trials_leave_no_mark(at_once, model):
+    objective = task(model).objective(0)
+    local = sgd(lr=0.1, batch_size=4)
+    marks = []
+    for traced in (True, False):
+        objective.module.calls = 0
+        if model is CountingInAList:
+            objective.module.seen["calls"][:] = [0]
+        np.random.seed(0)  # noqa: NPY002
+        torch.manual_seed(0)
+        delta, *_ = train(objective, local, traced)
+        seen = list(objective.module.seen["calls"]) if model is CountingInAList else []
+        drawn = np.random.rand(), torch.rand(()).item()  # noqa: NPY002
+        marks.append((delta.tolist(), seen, objective.module.calls, drawn))
+    assert marks[0] == marks[1]
+
+
+SCALE = [1.0]
+
+
+class ReadsGlobal(Model):
+    def factor(self, x):
+        return SCALE[0]
+
+
+class ReadsAttribute(Model):
+    scale = 1.0
+
+    def factor(self, x):
+        return self.scale
+
+
+@pytest.mark.parametrize("where", ["global", "attribute", "class", "loss"])
+def test_what_changes_between_rounds_is_not_kept(at_once, where, monkeypatch):
+    scale = [1.0]
+
+    def loss(outputs, y):
+        return scale[0] * nn.functional.cross_entropy(outputs, y, reduction="none")
+
+    objective = replace(
+        task(ReadsGlobal if where == "global" else ReadsAttribute).objective(0), loss=loss
+    )
+    local = sgd(lr=0.1, batch_size=4)
+    run = vectorised()(objective, local, chain())
+    context = Context(1, torch.arange(6), objective.first[None], seed=3)
+    first, _ = run(context, {})
+    objective.evaluate(objective.first, torch.tensor(0))
+    kept = len(at_once())
+    run(context, {})
+    assert len(at_once()) == kept
+    assert all(at_once())
+    try:
+        if where == "global":
+            SCALE[0] = 2.0
+        elif where == "attribute":
+            objective.module.scale = 2.0
+        elif where == "class":
+            monkeypatch.setattr(ReadsAttribute, "scale", 2.0)
+        else:
+            scale[0] = 2.0
+        second, _ = run(context, {})
+        anew, _ = vectorised()(objective, local, chain())(context, {})
+    finally:
+        SCALE[0] = 1.0
+    assert torch.equal(second.delta, anew.delta)
+    assert not torch.allclose(first.delta, second.delta)
+
+
+def test_wide_features_are_not_computed_for_many_steps_at_once(at_once):
+    class Wide(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.frozen = nn.Linear(3, 2**17).requires_grad_(False)  # 0.5 MiB an example
+            self.dense = nn.Linear(1, 2)
+
+        def forward(self, x):
+            return self.dense(self.frozen(x).tanh().mean(-1, keepdim=True))
+
+    objective = task(Wide).objective(0)
+    assert_same(objective, sgd(lr=0.1, batch_size=4, epochs=8), rounds=1)
+    assert at_once()[0]
+    shapes = [shape for shape in at_once.shapes if shape._blocks]
+    assert all(max(shape._blocks) * 2**19 * 4 <= steps._BYTES for shape in shapes)
 
 
 def test_frozen_layers_are_shared_with_the_trace_and_not_copied(at_once):
@@ -186,7 +312,7 @@ def test_traces_of_many_shapes_do_not_pile_up(at_once, monkeypatch):
     monkeypatch.setattr(steps, "_SHAPES", 2)
     objective = task(hybrid).objective(0)
     advance = torch.func.vmap(sgd().advance(objective.batch_loss, ragged=False))
-    traced = steps.Traced(advance, objective.module)
+    traced = steps.Traced(advance, (objective.module,), lambda: None)
     for clients in (1, 2, 3, 1):
         rows = torch.zeros(1, clients, 2, dtype=torch.int64)
         batches = Batches(rows, rows == 0, rows[..., 0])

@@ -22,7 +22,8 @@ class Parts:
         behind: from what is left and some results of ``ahead`` to what is reported.
         for_body: which results of ``ahead`` the body takes.
         for_behind: which results of ``ahead`` the part behind takes.
-        bytes: memory that a step's results of ``ahead`` and what is left take.
+        bytes: memory that a step takes ahead and behind, results on the way included, and for
+            what is left: as much of it as there are steps done at once.
     """
 
     ahead: fx.GraphModule
@@ -74,7 +75,7 @@ def split(step: fx.GraphModule, lasting: int, apart: bool) -> Parts:
         _part(step, [*left, *to_behind], reported),
         tuple(early.index(node) for node in to_body),
         tuple(early.index(node) for node in to_behind),
-        sum(node.meta["val"].nbytes for node in [*early, *left]),
+        sum(map(_bytes, {*set(nodes) - late, *behind, *left} - {*given})),
     )
 
 
@@ -88,3 +89,12 @@ def _part(step: fx.GraphModule, inputs: list[fx.Node], outputs: list[fx.Node]) -
     graph.output([copies[node] for node in outputs])
     graph.eliminate_dead_code()
     return fx.GraphModule(step, graph)
+
+
+def _bytes(node: fx.Node) -> int:
+    """Return the memory that an operation takes for its results; views take none."""
+    schema = getattr(node.target, "_schema", None)
+    if node.target is getitem or (schema and any(r.alias_info for r in schema.returns)):
+        return 0
+    value = node.meta["val"]
+    return sum(t.nbytes for t in (value if isinstance(value, list | tuple) else [value]))

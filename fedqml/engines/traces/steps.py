@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from fedqml.core.updates import State
 from fedqml.engines.traces.blocks import Batches, Block, block
 from fedqml.engines.traces.operations import same, trace
 from fedqml.engines.traces.parts import Parts, split
+from fedqml.engines.traces.surroundings import Surroundings, draw_extremes, untouched
 from fedqml.federated.training import Advance
 
 # Untraced steps that take about as long as a trace does.
@@ -34,15 +35,19 @@ class Traced:
 
     Args:
         advance: one step of all clients, a function of its arguments: a trace keeps whatever else
-            it used, apart from the values of tensors that it reads. If calls change the module's
-            attributes or draw from NumPy's global generator, or two calls differ by anything else,
-            no trace is taken.
-        module: the model inside.
+            it used, apart from the values of tensors that it reads.
+        inside: what it calls, such as model and loss. If calls change what these hold, draw from
+            NumPy's global generator or depend on draws from Python's, no trace is taken; if it
+            changes between calls of this object, the traces are dropped.
+        begin: what each step does first to these, for example set the model to training.
     """
 
-    def __init__(self, advance: Advance, module: nn.Module) -> None:
+    def __init__(
+        self, advance: Advance, inside: tuple[Any, ...], begin: Callable[[], None]
+    ) -> None:
         self._advance = advance
-        self._module = module
+        self._inside = inside
+        self._begin = begin
         self._shapes: OrderedDict[Any, _Shape] = OrderedDict()
 
     def __call__(
@@ -52,7 +57,10 @@ class Traced:
         names = tuple(state)
         tensors = [params, *state.values()]
         key = names, *((t.shape, t.dtype) for t in (*tensors, *(field[0] for field in batches)))
-        shape = self._shapes.pop(key, None) or _Shape(self._flat(names), self._module)
+        self._begin()
+        if key in self._shapes and self._shapes[key].outdated():
+            del self._shapes[key]
+        shape = self._shapes.pop(key, None) or _Shape(self._flat(names), self._inside, self._begin)
         self._shapes[key] = shape  # the latest stand last
         if len(self._shapes) > _SHAPES:
             self._shapes.popitem(last=False)
@@ -79,18 +87,34 @@ class Traced:
 class _Shape:
     """Steps with tensors of the same shapes."""
 
-    def __init__(self, step: Callable[..., list[Tensor]], module: nn.Module) -> None:
+    def __init__(
+        self,
+        step: Callable[..., list[Tensor]],
+        inside: tuple[Any, ...],
+        begin: Callable[[], None],
+    ) -> None:
         self._step = step
-        self._module = module
+        self._inside = inside
+        self._begin = begin
+        self._surroundings: Surroundings | None = None  # at the first trace
         self._taken = 0
         self._splits: list[Parts] | None = None  # not traced yet; empty if that is in vain
         self._blocks: dict[int, Block] = {}
+
+    def outdated(self) -> bool:
+        """Return whether something that the traces kept has changed since."""
+        return (
+            bool(self._splits) and self._surroundings is not None and self._surroundings.changed()
+        )
 
     def prepare(self, tensors: list[Tensor], batches: Batches) -> int:
         """Return how many of the steps to take next."""
         if self._splits is None and self._taken >= WORTH_A_TRACE:
             self._splits = []
-            with suppress(Exception), torch.no_grad():  # the user's code: anything can come
+            # the user's code: anything can come
+            with suppress(Exception), torch.no_grad(), untouched(*self._inside):
+                self._begin()
+                self._surroundings = Surroundings(*self._inside)
                 step = trace(self._step, *tensors, *(field[0] for field in batches))
                 self._splits = [split(step, len(tensors), apart) for apart in (True, False)]
         steps = len(batches.rows)
@@ -105,7 +129,7 @@ class _Shape:
         length = len(batches.rows)
         self._taken += length
         while self._splits and length not in self._blocks:
-            with suppress(Exception), torch.no_grad():
+            with suppress(Exception), torch.no_grad(), untouched(*self._inside):
                 made = block(self._splits[0], tensors, batches)
                 if self._agrees(made, tensors, batches):
                     self._blocks[length] = made
@@ -128,24 +152,20 @@ class _Shape:
         """Return whether a trace gives the same bits on these and on other weights and batches."""
         rows, mask, key = batches
         fewer = mask & (torch.arange(mask.shape[-1]) % 2 == 0)
-        surroundings = []
         others = Batches(rows.flip(0, 1, 2), fewer, key ^ 0x123456789ABCDEF)
-        for part in (batches, others):
-            expected = self._untraced(tensors, part)
-            surroundings.append(_surroundings(self._module))
-            if not all(map(same, made(tensors, part), expected)):
-                return False
-            tensors = expected[: len(tensors)]
-        return surroundings[0] == surroundings[1]
+        draw_extremes(high=False)
+        first = self._untraced(tensors, batches)
+        if not all(map(same, made(tensors, batches), first)):
+            return False
+        # What the first call changed may have been done once and for all.
+        before, drawn = Surroundings(*self._inside), _drawn()
+        draw_extremes(high=True)
+        after = first[: len(tensors)]
+        second = self._untraced(after, others)
+        if before.changed() or _drawn() != drawn:
+            return False
+        return all(map(same, made(after, others), second))
 
 
-def _surroundings(module: nn.Module) -> Any:
-    """Return what a model might change by being called."""
-    simple = (bool, int, float, str)
-    attributes = [
-        (name, value)
-        for child in module.modules()
-        for name, value in vars(child).items()
-        if isinstance(value, simple)
-    ]
-    return attributes, repr(np.random.get_state(legacy=False))  # noqa: NPY002
+def _drawn() -> str:
+    return repr(np.random.get_state(legacy=False))  # noqa: NPY002
