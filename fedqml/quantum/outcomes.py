@@ -65,7 +65,8 @@ def draw_counts(
         shots: how many are drawn in a row, at least 1.
 
     Returns:
-        How often each outcome was drawn; (rows, outcomes).
+        How often each outcome was drawn; (rows, outcomes). NaN in rows whose probabilities are no
+        numbers.
 
     Example:
         >>> fair = torch.tensor([[0.5, 0.0, 0.0, 0.5]])
@@ -78,10 +79,12 @@ def draw_counts(
     """
     cumulative = probabilities.double().cumsum(-1)
     cumulative = cumulative / cumulative[:, -1:]  # the last is 1 and above every draw
+    known = cumulative[:, -1:].isfinite()
+    cumulative = cumulative.where(known, 1.0)  # NaN has no place among draws, and is put back
     counts = torch.zeros_like(cumulative)
     draw = _count_compiled if cumulative.device.type == "cpu" and available() else _count
     draw(cumulative, key, shots, counts)
-    return counts.to(probabilities.dtype)
+    return counts.where(known, torch.nan).to(probabilities.dtype)
 
 
 def _count_compiled(cumulative: Tensor, key: Tensor, shots: int, counts: Tensor) -> None:

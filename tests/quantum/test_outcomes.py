@@ -69,6 +69,18 @@ def test_a_row_draws_the_same_whoever_is_drawn_with_it(monkeypatch, compiled):
     assert not torch.equal(counts, (counts / 2.5).round() * 2.5)
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("k", [1, 9])
+def test_what_is_no_number_has_no_counts(monkeypatch, compiled, k):
+    monkeypatch.setattr(outcomes, "available", lambda: compiled)
+    p, keys = numbers(1, 5, 2**k).abs(), torch.arange(5)
+    expected = draw_counts(p, keys, 50)
+    p[1, 0], p[2, -1], p[3] = torch.nan, torch.inf, 0.0
+    counts = draw_counts(p, keys, 50)
+    assert counts[1:4].isnan().all()
+    assert torch.equal(counts[[0, 4]], expected[[0, 4]])
+
+
 @pytest.mark.parametrize("k", [0, 1, 2, 4, 9])
 @pytest.mark.parametrize("shots", [1, 7, 2000])
 def test_the_compiled_loop_draws_what_pytorch_draws(monkeypatch, k, shots):
