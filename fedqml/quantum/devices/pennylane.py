@@ -135,7 +135,9 @@ def _run(
     found = np.empty((len(x), len(circuit.observables)))
     device = _opened(settings, circuit.n_qubits)
     seeded = key is not None and "seed" in inspect.signature(type(device).__init__).parameters
-    step = 1 if seeded else max(1, _ENTRIES // 4**circuit.n_qubits)
+    # without angles, nothing tells PennyLane how many rows there are, and all would share shots
+    single = seeded or (shots is not None and all(column is None for column in table))
+    step = 1 if single else max(1, _ENTRIES // 4**circuit.n_qubits)
     for start in range(0, len(x), step):
         rows = slice(start, start + step)
         if seeded:
@@ -154,8 +156,9 @@ def _execute(
     qml = library("pennylane")
     operations = []
     for op, column in zip(circuit.ops, table, strict=True):
-        # what is the same for all rows need not be given for each
-        same = column is not None and bool((column == column[0]).all())
+        # what is the same for all rows need not be given for each, but each has shots of its own
+        shared = shots is None or (column is not None and len(column) == 1)
+        same = shared and column is not None and bool((column == column[0]).all())
         angle = [] if column is None else [column[0] if same else column]
         operations.append(operation(op.gate, op.wires, *angle))
     measurements = [qml.expval(observable(word)) for word in circuit.observables]

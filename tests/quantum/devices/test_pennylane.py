@@ -88,9 +88,8 @@ def test_options_reach_the_device():
     assert 1e-9 < error < 1e-6
 
 
-def test_a_device_without_seeds_takes_all_examples_at_once(monkeypatch):
-    """As hardware does: it draws what it wants."""
-    batches = []
+def hardware(monkeypatch, batches):
+    """Let PennyLane's devices take no seeds, as hardware: it draws what it wants."""
 
     class Hardware(qml.devices.Device):
         name = "hardware"
@@ -109,6 +108,11 @@ def test_a_device_without_seeds_takes_all_examples_at_once(monkeypatch):
             return self.inner.execute(circuits)
 
     monkeypatch.setattr(qml, "device", lambda name, wires: Hardware(wires=wires))
+
+
+def test_a_device_without_seeds_takes_all_examples_at_once(monkeypatch):
+    batches = []
+    hardware(monkeypatch, batches)
     device = pennylane("some.hardware", shots=10000)
     x, w = numbers(1, 5, 3), numbers(2, 9)
     values = device(PAPER, x, w, KEY)
@@ -118,6 +122,18 @@ def test_a_device_without_seeds_takes_all_examples_at_once(monkeypatch):
     leaf = w.clone().requires_grad_()
     device(PAPER, x, leaf, KEY).sum().backward()
     assert batches[1:] == [5, 5 * 2 * 9]
+
+
+@pytest.mark.parametrize(
+    "ops", [(Op("ry", (0,), Angle.weight(0)),), (Op("ry", (0,), Angle.constant(1.0)),), ()]
+)
+def test_equal_examples_have_shots_of_their_own(monkeypatch, ops):
+    hardware(monkeypatch, [])
+    circuit = Circuit(1, (Op("h", (0,)), *ops)).measure("Z0")
+    device = pennylane("hardware.for.equal.rows", shots=1000)
+    w = numbers(2, circuit.n_weights)
+    values = device(circuit, torch.zeros(20, 0).double(), w, KEY)
+    assert len(values.unique()) > 10
 
 
 def test_costs_are_evaluations_and_shots():
