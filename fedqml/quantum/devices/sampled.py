@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from fedqml.core.errors import require
+from fedqml.core.errors import require, whole
 from fedqml.core.hashing import fold
 from fedqml.quantum.circuit import Circuit
 from fedqml.quantum.device import Cost, Device
@@ -39,7 +39,8 @@ def sampled(device: InnerDevice = None, shots: int = 1000) -> Device:
         The device, a function that can be pickled.
 
     Raises:
-        InputError: if there is no shot, or the inner device draws random numbers itself.
+        InputError: if ``shots`` is not a number from 1 on, or the inner device draws random
+            numbers itself.
 
     Example:
         >>> from fedqml.quantum import Op
@@ -50,7 +51,7 @@ def sampled(device: InnerDevice = None, shots: int = 1000) -> Device:
         (True, 1.0)
     """
     inner = or_statevector(device)
-    require(shots >= 1, "shots", shots, "be at least 1")
+    shots = whole("shots", shots, least=1)
     require(not inner.random, "device.random", inner.random, "be False: shots are drawn here")
     return _device(inner, shots)
 

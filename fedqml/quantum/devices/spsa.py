@@ -1,5 +1,6 @@
 """Gradients from a few random directions."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -9,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from fedqml.core.errors import require
+from fedqml.core.errors import require, whole
 from fedqml.core.hashing import bits, fold
 from fedqml.quantum.angle import Term
 from fedqml.quantum.circuit import Circuit
@@ -38,7 +39,7 @@ def spsa(device: InnerDevice = None, step: float = 0.1, repeats: int = 1) -> Dev
         The device, a function that can be pickled.
 
     Raises:
-        InputError: if the step or the number of directions is too small.
+        InputError: if the step is not above 0 and finite, or ``repeats`` no number from 1 on.
 
     Example:
         >>> from fedqml.quantum import Angle, Op
@@ -53,9 +54,8 @@ def spsa(device: InnerDevice = None, step: float = 0.1, repeats: int = 1) -> Dev
         averages.
     """
     inner = or_statevector(device)
-    require(step > 0, "step", step, "be above 0")
-    require(repeats >= 1, "repeats", repeats, "be at least 1")
-    return _device(inner, step, repeats)
+    require(0 < step < math.inf, "step", step, "be above 0 and finite")
+    return _device(inner, step, whole("repeats", repeats, least=1))
 
 
 # one object for equal settings: clients are trained as one batch if their devices are equal

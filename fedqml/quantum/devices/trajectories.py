@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedqml.core.errors import require
+from fedqml.core.errors import whole
 from fedqml.core.hashing import uniform
 from fedqml.quantum.circuit import Circuit
 from fedqml.quantum.device import Cost, Device
@@ -51,7 +51,7 @@ def trajectories(noise: Noise | dict[str, Any] | None = None, samples: int = 100
         The device, a function that can be pickled; it needs a key.
 
     Raises:
-        InputError: if the table of the noise is not right, or ``samples`` is below 1.
+        InputError: if the table of the noise is not right, or ``samples`` is no number from 1 on.
 
     Example:
         >>> from fedqml.quantum.encodings import arctan
@@ -65,8 +65,7 @@ def trajectories(noise: Noise | dict[str, Any] | None = None, samples: int = 100
         Mølmer, Castin and Dalibard, Monte Carlo wave-function method in quantum optics, J. Opt.
         Soc. Am. B 10, 524 (1993); there with probabilities that depend on the state.
     """
-    require(samples >= 1, "samples", samples, "be at least 1")
-    return _device(as_noise(noise), samples)
+    return _device(as_noise(noise), whole("samples", samples, least=1))
 
 
 @lru_cache(maxsize=128)

@@ -1,7 +1,10 @@
 """What every device promises; a new file is found and tested."""
 
 import pickle
+import subprocess
+import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import torch
@@ -105,6 +108,13 @@ def test_torch_func_maps_and_differentiates_it(name):
 
 
 @pytest.mark.parametrize("name", DEVICES)
+def test_a_weight_that_is_no_number_gives_no_number(name):
+    w = numbers(2, 24)
+    w[:12] = torch.nan
+    assert DEVICES[name]()(PAPER, numbers(1, 3, 4), w, KEY).isnan().all()
+
+
+@pytest.mark.parametrize("name", DEVICES)
 def test_it_leaves_its_arguments_alone(name):
     x, w = numbers(1, 5, 4), numbers(2, 24)
     before = x.clone(), w.clone()
@@ -128,3 +138,32 @@ def test_it_refuses_arguments_that_do_not_fit(name, circuit, x, w, message):
     with pytest.raises(InputError) as error:
         DEVICES[name]()(circuit, x, w, KEY)
     assert message in str(error.value)
+
+
+def test_settings_that_are_no_numbers_are_refused():
+    # In a process of its own: the check of types in tests would speak before ours does.
+    subprocess.run([sys.executable, "-c", PLAIN], check=True, cwd=Path(__file__).parents[3])
+
+
+PLAIN = """
+import math
+from fedqml.core.errors import InputError
+from fedqml.quantum.devices import sampled, spsa, trajectories
+
+for device, name, value, allowed in [
+    (sampled, "shots", 10.5, "a whole number"),
+    (sampled, "shots", True, "a whole number"),
+    (trajectories, "samples", 10.5, "a whole number"),
+    (trajectories, "samples", True, "a whole number"),
+    (spsa, "repeats", 2.5, "a whole number"),
+    (spsa, "step", math.inf, "above 0 and finite"),
+    (spsa, "step", math.nan, "above 0 and finite"),
+]:
+    try:
+        device(**{name: value})
+    except InputError as error:
+        expected = f"Argument `{name}` must be {allowed}, but {name}={value}."
+        assert str(error) == expected, (error, expected)
+    else:
+        raise AssertionError((name, value))
+"""
