@@ -172,8 +172,7 @@ def bit_flip(p: float) -> Matrix:
     Source:
         Nielsen and Chuang, Quantum Computation and Quantum Information, section 8.3.3.
     """
-    _require_probability("p", p)
-    return np.stack([math.sqrt(1 - p) * I2, math.sqrt(p) * X])
+    return _at_random(X, p)
 
 
 @channel
@@ -197,8 +196,7 @@ def phase_flip(p: float) -> Matrix:
     Source:
         Nielsen and Chuang, Quantum Computation and Quantum Information, section 8.3.3.
     """
-    _require_probability("p", p)
-    return np.stack([math.sqrt(1 - p) * I2, math.sqrt(p) * Z])
+    return _at_random(Z, p)
 
 
 @channel
@@ -236,6 +234,12 @@ def depolarising(p: float, qubits: int) -> Matrix:
 
 _LOWER = P0 @ X
 _WORDS = (I2, *PAULI.values())
+
+
+def _at_random(operator: Matrix, p: float) -> Matrix:
+    """Return the channel that applies a unitary with the probability ``p``, and else nothing."""
+    _require_probability("p", p)
+    return np.stack([math.sqrt(1 - p) * I2, math.sqrt(p) * operator])
 
 
 def _require_probability(name: str, value: float) -> None:
