@@ -1,12 +1,13 @@
 """How entangled the states of a circuit with random weights are."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from jaxtyping import Complex, Float
 from torch import Tensor
 
 from fedqml.core.errors import require
-from fedqml.quantum.analysis.sampling import inputs, states, weights
+from fedqml.quantum.analysis.sampling import inputs, over_states, weights
 from fedqml.quantum.circuit import Circuit
 
 
@@ -39,7 +40,7 @@ def entangling_capability(circuit: Circuit, samples: int = 5000, seed: int = 0) 
         Mean and spread.
 
     Raises:
-        InputError: if there are fewer than two samples.
+        InputError: if there are fewer than two samples, or a state vector is too large for memory.
 
     Example:
         >>> from fedqml.quantum.operation import Op
@@ -53,7 +54,7 @@ def entangling_capability(circuit: Circuit, samples: int = 5000, seed: int = 0) 
     """
     require(samples >= 2, "samples", samples, "be at least 2")
     x, w = inputs(circuit, samples, seed), weights(circuit, samples, seed)
-    measure = meyer_wallach(states(circuit, x, w), circuit.n_qubits)
+    measure = over_states(partial(meyer_wallach, qubits=circuit.n_qubits), circuit, x, w)
     return Entanglement(float(measure.mean()), float(measure.std()), samples)
 
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from torch import Tensor
 
 from fedqml.core.errors import require
-from fedqml.quantum.analysis.sampling import inputs, states, weights
+from fedqml.quantum.analysis.sampling import inputs, over_states, weights
 from fedqml.quantum.circuit import Circuit
 
 
@@ -46,7 +47,7 @@ def expressibility(
         The divergence, and both histograms.
 
     Raises:
-        InputError: if there is no pair or bin.
+        InputError: if there is no pair or bin, or a state vector is too large for memory.
 
     Example:
         >>> from fedqml.quantum.operation import Op
@@ -61,9 +62,13 @@ def expressibility(
     require(pairs >= 1, "pairs", pairs, "be at least 1")
     require(bins >= 1, "bins", bins, "be at least 1")
     x = inputs(circuit, pairs, seed)
-    left, right = (states(circuit, x, weights(circuit, pairs, seed, part)) for part in (0, 1))
-    fidelities = (left.conj() * right).sum(-1).abs().square().clamp(max=1.0).numpy()
-    return against_haar(fidelities, circuit.n_qubits, bins)
+    left, right = (weights(circuit, pairs, seed, part) for part in (0, 1))
+    fidelities = over_states(_fidelity, circuit, x, left, right)
+    return against_haar(fidelities.numpy(), circuit.n_qubits, bins)
+
+
+def _fidelity(left: Tensor, right: Tensor) -> Tensor:
+    return (left.conj() * right).sum(-1).abs().square().clamp(max=1.0)
 
 
 def against_haar(

@@ -1,6 +1,7 @@
 """Random points at which circuits are analysed, and what is found there."""
 
 import math
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -10,10 +11,11 @@ from torch import Tensor
 from fedqml.core.errors import require
 from fedqml.core.random import stream
 from fedqml.quantum.circuit import Circuit
+from fedqml.quantum.device import check_memory
 from fedqml.quantum.devices.reference import state_vectors
 from fedqml.quantum.devices.statevector import statevector
 
-_AMPLITUDES = 2**21  # kept at a time: 32 MiB
+_AMPLITUDES = 2**21  # kept at a time: 32 MiB, or one state of each set of weights
 
 
 def inputs(circuit: Circuit, samples: int, seed: int) -> Float[Tensor, "samples inputs"]:
@@ -83,8 +85,41 @@ def states(
         >>> states(circuit, torch.zeros(3, 0, dtype=torch.float64), w).shape
         torch.Size([3, 4])
     """
-    chunk = max(1, _AMPLITUDES >> circuit.n_qubits)
-    return torch.vmap(partial(state_vectors, circuit), chunk_size=chunk)(x, w)
+    return torch.vmap(partial(state_vectors, circuit))(x, w)
+
+
+def over_states(
+    measure: Callable[..., Float[Tensor, " some"]],
+    circuit: Circuit,
+    x: Float[Tensor, "samples inputs"],
+    *sets: Float[Tensor, "samples weights"],
+) -> Float[Tensor, " samples"]:
+    """Return a number for every sample, from its state vectors, of which few are kept at a time.
+
+    Args:
+        measure: of the states of some samples, (some, 2^qubits), one such argument for each set
+            of weights.
+        circuit: its gates are meant.
+        x: inputs, the same for all sets; (samples, inputs).
+        sets: one or several sets of weights, radians; each (samples, weights).
+
+    Returns:
+        (samples,).
+
+    Raises:
+        InputError: if a state vector is too large for memory.
+
+    Example:
+        >>> from fedqml.quantum.ansatze import rot_cnot
+        >>> circuit = rot_cnot(qubits=2)
+        >>> w = weights(circuit, samples=3, seed=0)
+        >>> over_states(lambda psi: psi.norm(dim=-1), circuit, w[:, :0], w).sum().round()
+        tensor(3., dtype=torch.float64)
+    """
+    check_memory(circuit)
+    chunk = max(1, _AMPLITUDES // (len(sets) << circuit.n_qubits))
+    parts = zip(x.split(chunk), *(w.split(chunk) for w in sets), strict=True)
+    return torch.cat([measure(*(states(circuit, some, w) for w in ws)) for some, *ws in parts])
 
 
 def slopes(

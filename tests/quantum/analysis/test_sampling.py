@@ -1,11 +1,12 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from fedqml.core.errors import InputError
 from fedqml.quantum import Circuit, Op, ansatze, encodings
-from fedqml.quantum.analysis import sampling
+from fedqml.quantum.analysis import entangling_capability, expressibility, sampling
 from fedqml.quantum.devices.reference import simulate
 
 from .. import dense
@@ -44,10 +45,38 @@ def test_a_circuit_that_reads_nothing_has_a_state_for_every_sample():
 def test_many_qubits_are_evaluated_in_pieces():
     circuit = ansatze.basic_entangling(4, 1)
     x, w = sampling.inputs(circuit, 7, seed=0), sampling.weights(circuit, 7, seed=0)
-    whole = sampling.states(circuit, x, w)
+    sizes = []
+
+    def overlap(left, right):
+        sizes.append((len(left), len(right)))
+        return (left.conj() * right).sum(-1).abs()
+
+    expected = overlap(*(sampling.states(circuit, x, some) for some in (w, w.flip(0))))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sampling, "_AMPLITUDES", 2 * 2**4)
-        torch.testing.assert_close(sampling.states(circuit, x, w), whole, rtol=0, atol=1e-15)
+        patch.setattr(sampling, "_AMPLITUDES", 2 * 2 * 2**4 + 1)
+        found = sampling.over_states(overlap, circuit, x, w, w.flip(0))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-15)
+    assert sizes == [(7, 7), (2, 2), (2, 2), (2, 2), (1, 1)]
+
+
+@pytest.mark.parametrize("analysis", [expressibility, entangling_capability])
+def test_no_more_states_are_kept_than_fit(monkeypatch, analysis):
+    circuit, kept = ansatze.basic_entangling(4, 1), []
+    expected = analysis(circuit, 50)
+
+    def counted(circuit, x, w):
+        kept.append(len(w))
+        return states(circuit, x, w)
+
+    states = sampling.states
+    monkeypatch.setattr(sampling, "_AMPLITUDES", 8 * 2**4)
+    monkeypatch.setattr(sampling, "states", counted)
+    found = analysis(circuit, 50)
+    assert max(kept) <= 8
+    for name, value in vars(expected).items():
+        np.testing.assert_allclose(getattr(found, name), value, rtol=1e-12)
+    with pytest.raises(InputError, match="`n_qubits` must be at most 26 for a state vector"):
+        analysis(Circuit(27, ()), 2)
 
 
 def test_slopes_are_differences():
