@@ -24,6 +24,8 @@ _LEAST = 24
 # unknowns, beyond which it becomes slow
 _MOST = 600
 _TOLERANCE = 1e-12
+# far out, where products of four numbers multiply what the coefficients lack
+_LOOSE = 1e-8
 
 
 def fit(
@@ -62,6 +64,30 @@ def fit(
         if angle is not None:
             return angle
     return None
+
+
+def holds(angle: Angle, values: Array, points: Array, n_inputs: int) -> bool:
+    """Return whether a function has an angle's values, also far out, where rounding is larger.
+
+    Args:
+        angle: what was found near 0.
+        values: of the function; (count,). Where it has none, it may be anything.
+        points: inputs before weights; (count, m).
+        n_inputs: how many coordinates are inputs.
+
+    Returns:
+        Whether they agree, to 8 digits of the largest term.
+
+    Example:
+        >>> far = np.array([[50.0], [-100.0]])
+        >>> holds(Angle.input(0), far[:, 0], far, 1), holds(Angle.input(0), far[:, 0] % 70, far, 1)
+        (True, False)
+    """
+    terms = [term.scale * _column(term, points, n_inputs) for term in angle.terms]
+    parts = np.stack([*terms, np.full(len(values), angle.offset)])
+    known = np.isfinite(values)
+    allowed = _LOOSE * (1 + np.abs(parts).sum(0))
+    return bool((np.abs(parts.sum(0) - values) <= allowed)[known].all())
 
 
 def _families(support: Sequence[int], n_inputs: int) -> Iterator[list[Term]]:

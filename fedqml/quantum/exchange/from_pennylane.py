@@ -16,7 +16,7 @@ from fedqml.core.errors import InputError, require, whole
 from fedqml.core.optional import library
 from fedqml.quantum.angle import Angle
 from fedqml.quantum.circuit import Circuit
-from fedqml.quantum.exchange.fit import SINGLE, fit
+from fedqml.quantum.exchange.fit import SINGLE, fit, holds
 from fedqml.quantum.exchange.operations import NAMES
 from fedqml.quantum.operation import Op
 from fedqml.quantum.pauli import Pauli
@@ -26,6 +26,7 @@ Array = NDArray[np.float64]
 _GATES = {theirs: ours for ours, theirs in NAMES.items()}
 _NOTHING = ("Identity", "GlobalPhase", "Barrier", "Snapshot", "WireCut")
 _FAR = 4  # every so many points one lies far out
+_DISTANCES = (100, 100, 1000, 1000)  # of the points that check what was found
 
 
 def from_pennylane(
@@ -38,9 +39,11 @@ def from_pennylane(
 
     The function is called for single examples, with some dozens of random numbers between -10 and
     10 for inputs and weights, to find out what its gates' angles are: sums of inputs, weights,
-    products of up to four of them, and functions such as arctan of one. Operations that fedqml
-    does not have, templates among them, are decomposed by PennyLane. Device and shots of a QNode
-    are left behind.
+    products of up to four of them, and functions such as arctan of one. A few calls with numbers
+    up to ±100 and ±1000 check that they remain so. No finite number of calls can exclude that a
+    function is another one elsewhere, in a narrow range or still farther out. Operations that
+    fedqml does not have, templates among them, are decomposed by PennyLane. Device and shots of a
+    QNode are left behind. Transforms of a QNode are applied if all they change is the gates.
 
     Args:
         node: what to read; returns expectation values of Pauli words.
@@ -57,7 +60,8 @@ def from_pennylane(
         InputError: if PennyLane is missing; the function cannot be called so; its gates are not
             the same at all points; an operation is no gate, or its angle another function of
             inputs and weights; something else than expectation values of Pauli words is
-            measured; or the last inputs or weights are never read.
+            measured; a transform of the QNode makes several circuits of it, or computes
+            something from what is measured; or the last inputs or weights are never read.
 
     Example:
         >>> import pennylane as qml
@@ -159,6 +163,10 @@ class _Reader:
 
         support = np.flatnonzero(self.dependence[turn]).tolist()
         angle = fit(values, self.points, support, self.n_inputs)
+        if angle is not None:
+            points, angles = self.far
+            if not holds(angle, angles[:, turn], points, self.n_inputs):
+                angle = None
         if angle is None:
             names = [f"x{c}" if c < self.n_inputs else f"w{c - self.n_inputs}" for c in support]
             raise InputError(
@@ -168,6 +176,17 @@ class _Reader:
                 "PyTorch before the layer, and give the layer the result as an input."
             )
         return angle
+
+    @cached_property
+    def far(self) -> tuple[Array, Array]:
+        """Points far out, each coordinate on both sides of 0, and the angles there."""
+        size = self.table.shape[1]
+        drawn = [
+            self.random.uniform(0.2, 1, size) * self.random.choice([-1, 1], size) * distance
+            for distance in _DISTANCES
+        ]
+        points = np.array([sign * point for point in drawn for sign in (1, -1)])
+        return points, np.array([self.read(point).angles for point in points])
 
     @cached_property
     def dependence(self) -> NDArray[np.bool_]:
@@ -218,8 +237,13 @@ class _Reader:
         try:
             if not self.scripts:  # this checks what is returned, the other one does not
                 self.node.construct((), dict(arguments))
-            tapes = library("pennylane").workflow.construct_tape(self.node, level="user")
-            return tapes(**arguments)
+            batch, process = library("pennylane").workflow.construct_batch(self.node, level="user")(
+                **arguments
+            )
+            # what the transforms make of results, any numbers
+            drawn = torch.tensor(self.random.uniform(-1, 1, len(batch[0].measurements)))
+            given = tuple(drawn) if len(drawn) > 1 else drawn[0]
+            processed = len(batch) > 1 or not _same(process((given,))[0], given)
         except Exception as error:  # the user's code may raise anything
             shapes = (f"{k} of shape {tuple(v.shape)}" for k, v in arguments.items())
             described = f"with tensors {', '.join(shapes)}" if arguments else "without arguments"
@@ -228,6 +252,27 @@ class _Reader:
                 f"single example, {described}, but it raised "
                 f"{type(error).__name__}: {error}"
             ) from error
+        if processed:
+            names = ", ".join(
+                str(transform).strip("<>") for transform in self.node.compile_pipeline
+            )
+            raise InputError(
+                "Argument `node` must have no transforms that make several circuits of it or "
+                f"compute something from what is measured, but it has {names}. Give the QNode "
+                "without them, and do in PyTorch, behind the layer, what they do with its results."
+            )
+        return batch[0]
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Return whether two results, numbers or sequences of them, are equal."""
+    ones, others = (
+        torch.stack([torch.as_tensor(v) for v in result])
+        if isinstance(result, list | tuple)
+        else torch.as_tensor(result)
+        for result in (one, other)
+    )
+    return torch.equal(ones, others)
 
 
 def _gates(op: Any, origin: str) -> Iterator[_Gate]:

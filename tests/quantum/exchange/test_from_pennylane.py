@@ -243,6 +243,31 @@ def test_the_transforms_of_a_qnode_are_applied():
     assert [op.gate for op in from_pennylane(function, {}, 1).ops] == ["rx"]
 
 
+@qml.transform
+def doubled(tape):
+    return [tape], lambda results: 2 * results[0]
+
+
+@qml.transform
+def swapped(tape):
+    return [tape], lambda results: results[0][::-1]
+
+
+@qml.transform
+def averaged(tape):
+    return [tape, tape], lambda results: results[0]
+
+
+@pytest.mark.parametrize("transform", [doubled, swapped, averaged])
+def test_transforms_that_do_more_are_refused(transform):
+    def function(inputs):
+        qml.RX(inputs[0], 0)
+        qml.RX(inputs[1], 1)
+        return z(1 if transform is doubled else 2)
+
+    refused(transform(node(function)), f"but it has {transform.tape_transform.__name__}(")
+
+
 def refused(function, message, shapes=None, in_features=2):
     with pytest.raises(InputError) as error:
         from_pennylane(function, shapes or {}, in_features)
@@ -259,6 +284,10 @@ def refused(function, message, shapes=None, in_features=2):
         (lambda x: qml.RX(x[0] % 6, 0), "is another function of x0"),
         (lambda x: qml.Rot(0, torch.exp(x[1]), 0, 0), "RY (part of Rot) on wires (0,)"),
         (lambda x: qml.RX(torch.clip(x[0], -3, 3), 0), "is another function of x0"),
+        (lambda x: qml.RX(torch.clip(x[0], -12, 12), 0), "is another function of x0"),
+        (lambda x: qml.RX(torch.clip(x[0], max=150), 0), "is another function of x0"),
+        (lambda x: qml.RX(torch.where(x[0] > 9.5, 0, x[0]), 0), "is another function of x0"),
+        (lambda x: qml.RX(x[0], 0) if x[0] > -50 else qml.X(0), "chooses them by their values"),
         (lambda x: qml.RX(np.random.default_rng().normal(), 0), "is another function of x0, x1"),
         (lambda x: qml.RX(x[0], 0) if x[0] > 1 else qml.X(0), "such as RX on wires (0,) or PauliX"),
         (lambda x: [qml.H(0) for _ in range(int(x[0] > 1))], "at one time 3 of them, at another 2"),
