@@ -290,7 +290,14 @@ def _gates(op: Any, origin: str) -> Iterator[_Gate]:
     elif op.name in _NOTHING:
         return
     elif getattr(op, "has_decomposition", False):
-        for part in op.decomposition():
+        try:
+            parts = op.decomposition()
+        except Exception as error:  # PennyLane's, or of a plugin: anything can come
+            raise InputError(
+                f"PennyLane fails to decompose {op.name} on wires {wires}, part of {origin}, with "
+                f"{type(error).__name__}: {error} Write its gates out."
+            ) from error
+        for part in parts:
             yield from _gates(part, origin)
     else:
         part_of = "" if op.name == origin else f", part of {origin},"

@@ -366,3 +366,14 @@ def test_a_layer_of_a_qnode_is_federated():
     )
     accuracies = history.column("test_accuracy")
     assert accuracies[-1] >= 0.9 > accuracies[0]
+
+
+def test_an_operation_that_pennylane_fails_to_decompose_is_named():
+    @qml.qnode(qml.device("default.qubit", wires=2))
+    def node(inputs, w):
+        qml.RX(inputs[0], 0)
+        qml.evolve(qml.X(0) @ qml.Z(1), w[0])
+        return qml.expval(qml.Z(0))
+
+    with pytest.raises(InputError, match="fails to decompose Evolution on wires"):
+        from_pennylane(node, {"w": (1,)}, in_features=1)
