@@ -60,7 +60,8 @@ def influence(experiment: Experiment, params: Tensor) -> Tensor:
     exact = replace(experiment, run=replace(experiment.run, dtype="float64"))
     objective = builder()(exact).objective
     x, _ = objective.data.data.test
-    jacobian = torch.func.jacrev(objective.outputs)(params.double(), x)
+    key = torch.zeros((), dtype=torch.int64)
+    jacobian = torch.func.jacrev(objective.outputs)(params.double(), x, key)
     return jacobian.abs().amax((0, 1)) > 1e-12
 
 
