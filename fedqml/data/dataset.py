@@ -1,6 +1,7 @@
 """The data of a federation: pooled, then split over its clients."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -35,6 +36,8 @@ class Data:
             keeps, to evaluate the global model.
         classes: name of each class; without any, "0", "1", ... up to the largest index.
         owners: who owns each training row, where that is known.
+        test_names: name of each test row, for people, such as an image's file name.
+        about: where the data come from and what was done to them, for the report; ready for JSON.
 
     Raises:
         InputError: for data that nothing can be learned from, saying where the fault is.
@@ -51,6 +54,8 @@ class Data:
     test: tuple[Tensor, Tensor]
     classes: tuple[str, ...] = ()
     owners: tuple[str, ...] | None = None
+    test_names: tuple[str, ...] | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         x, y = as_features("x", self.x), as_labels("y", self.y)
@@ -63,6 +68,11 @@ class Data:
         object.__setattr__(self, "classes", as_classes(self.classes, y, test[1]))
         if self.owners is not None:
             object.__setattr__(self, "owners", as_owners(self.owners, len(y)))
+        if self.test_names is not None and len(self.test_names) != len(test[1]):
+            raise InputError(
+                f"Argument `test_names` must have an entry for each of the {len(test[1])} test "
+                f"rows, but it has {len(self.test_names)}."
+            )
 
     def split(self, partition: Partition, seed: int = 0) -> "FederatedData":
         """Split the training rows over clients.
@@ -163,6 +173,7 @@ class FederatedData:
             "test": len(data.test[1]),
             "shape": list(data.x.shape[1:]),
             "test_classes": self._counts(data.test[1]),
+            "about": dict(data.about),
             "clients": [
                 {
                     "client": client,

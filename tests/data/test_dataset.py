@@ -199,7 +199,9 @@ def test_fingerprint_does_not_depend_on_memory_layout_or_pickling():
 
 
 def test_description():
-    split = given(classes=("a", "b", "c"), owners=("v", "u", "v", "v", "v", "u")).split(by_owner())
+    about = {"title": "T"}
+    owners = ("v", "u", "v", "v", "v", "u")
+    split = given(classes=("a", "b", "c"), owners=owners, about=about).split(by_owner())
     assert split.description() == {
         "fingerprint": split.fingerprint(),
         "classes": ["a", "b", "c"],
@@ -207,6 +209,7 @@ def test_description():
         "test": 3,
         "shape": [2],
         "test_classes": [1, 0, 2],
+        "about": {"title": "T"},
         "clients": [
             {"client": 0, "owner": "u", "examples": 2, "classes": [0, 1, 1]},
             {"client": 1, "owner": "v", "examples": 4, "classes": [2, 1, 1]},
@@ -233,3 +236,8 @@ def test_what_does_not_fit_in_single_precision_is_refused():
 def test_replaced_data_are_checked_again():
     with pytest.raises(InputError, match="must be finite"):
         replace(given(), x=NAN)
+
+
+def test_names_of_test_rows_must_match():
+    with pytest.raises(InputError, match="`test_names` must have an entry for each of the 3 test"):
+        given(test_names=("a", "b"))
