@@ -62,8 +62,9 @@ def ours(objective, engine) -> Round:
 
     def run(number: int, params: Tensor) -> Tensor:
         context = Context(number, cohort, params[None], SEED)
-        updates, _ = train(context, {})
-        updates, _ = fq.mean().apply(updates, {}, context)
+        folding = fq.mean().begin({}, context)
+        train(context, {}, folding.add)
+        updates, _ = folding.finish()
         return params + updates.delta[0]
 
     return run

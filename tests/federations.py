@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from fedqml.core.transform import Strategy
+from fedqml.core.updates import Context, State, Updates, concatenate
 from fedqml.data.dataset import Data
 from fedqml.data.losses import cross_entropy
 from fedqml.data.partitions import iid
@@ -45,6 +46,13 @@ def data(rows: int = 40, clients: int = 6, partition=None, seed: int = 0):
 def task(model=hybrid, dtype=torch.float64, **kwargs) -> Task:
     """Return a task in double precision on ``data(**kwargs)``."""
     return Task(model, cross_entropy, data(**kwargs), dtype=dtype)
+
+
+def one_round(train, context: Context, state: State) -> tuple[Updates, State]:
+    """Return all updates of a round that an engine trains, and the clients' states."""
+    parts: list[Updates] = []
+    after = train(context, state, lambda part: parts.append(part.owned()))
+    return concatenate(parts), after
 
 
 AVERAGING = Strategy(server=mean())

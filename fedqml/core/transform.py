@@ -7,7 +7,20 @@ from jaxtyping import Float
 from torch import Tensor
 
 from fedqml.core.errors import require
-from fedqml.core.updates import Context, State, Updates
+from fedqml.core.updates import Context, State, Updates, concatenate
+
+
+@dataclass(frozen=True)
+class Folding:
+    """A rule at work on a round's updates, which come part by part.
+
+    Attributes:
+        add: takes some clients' updates, whose memory may be used again afterwards.
+        finish: returns the rule's result for all that was added, and its next state.
+    """
+
+    add: Callable[[Updates], None]
+    finish: Callable[[], tuple[Updates, State]]
 
 
 @dataclass(frozen=True)
@@ -21,10 +34,23 @@ class Transform:
         apply: from updates, state and context to updates and the next state. On the client
             side it must act row by row: applied to a stack it gives the stack of what it
             gives for each row alone.
+        fold: for an aggregator that can do without a stack of its rows: begins to fold a round's
+            updates, given in rising order of client, into what ``apply`` gives for all of them.
     """
 
     init: Callable[[Float[Tensor, " d"]], State]
     apply: Callable[[Updates, State, Context], tuple[Updates, State]]
+    fold: Callable[[State, Context], Folding] | None = None
+
+    def begin(self, state: State, context: Context) -> Folding:
+        """Return what takes a round's updates part by part, whether the rule can fold or not."""
+        if self.fold:
+            return self.fold(state, context)
+        parts: list[Updates] = []
+        return Folding(
+            lambda updates: parts.append(updates.owned()),
+            lambda: self.apply(concatenate(parts), state, context),
+        )
 
 
 def stateless(function: Callable[[Updates, Context], Updates]) -> Transform:
@@ -63,15 +89,34 @@ def chain(*transforms: Transform) -> Transform:
             for name, value in transform.init(params).items()
         }
 
-    def apply(updates: Updates, state: State, context: Context) -> tuple[Updates, State]:
-        after: State = {}
-        for i, transform in enumerate(transforms):
-            inside = replace(context, scope=f"{context.scope}{i}/")
-            updates, inner = transform.apply(updates, select(state, f"{i}/"), inside)
+    def inside(context: Context, i: int) -> Context:
+        return replace(context, scope=f"{context.scope}{i}/")
+
+    def go_on(
+        updates: Updates, after: State, state: State, context: Context, first: int
+    ) -> tuple[Updates, State]:
+        for i, transform in enumerate(transforms[first:], first):
+            own = select(state, f"{i}/")
+            updates, inner = transform.apply(updates, own, inside(context, i))
             after |= prefixed(inner, f"{i}/")
         return updates, after
 
-    return Transform(init, apply)
+    def apply(updates: Updates, state: State, context: Context) -> tuple[Updates, State]:
+        return go_on(updates, {}, state, context, 0)
+
+    if not transforms or transforms[0].fold is None:
+        return Transform(init, apply)
+
+    def fold(state: State, context: Context) -> Folding:
+        first = transforms[0].begin(select(state, "0/"), inside(context, 0))
+
+        def finish() -> tuple[Updates, State]:
+            updates, inner = first.finish()
+            return go_on(updates, prefixed(inner, "0/"), state, context, 1)
+
+        return Folding(first.add, finish)
+
+    return Transform(init, apply, fold)
 
 
 def select(state: State, prefix: str) -> State:

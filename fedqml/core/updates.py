@@ -1,7 +1,7 @@
 """What crosses the wire, and what a rule may know when it handles it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -53,6 +53,10 @@ class Updates:
             torch.cat([self.refused, self.clients[~rows]]),
         )
 
+    def owned(self) -> "Updates":
+        """Return the same with rows of its own, which nobody else writes to."""
+        return replace(self, delta=self.delta.clone())
+
     def sorted(self) -> "Updates":
         """Return the rows in rising order of client.
 
@@ -72,6 +76,8 @@ class Updates:
 
 def concatenate(parts: list[Updates]) -> Updates:
     """Return the rows of all parts, part after part."""
+    if len(parts) == 1:
+        return parts[0]  # a copy of large updates would cost
     return Updates(
         torch.cat([p.clients for p in parts]),
         torch.cat([p.delta for p in parts]),

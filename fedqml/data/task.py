@@ -153,9 +153,13 @@ class Objective:
         self, params: Float[Tensor, " d"], x: Tensor, key: Int[Tensor, ""], training: bool = False
     ) -> Tensor:
         """Return the model's outputs; whatever its layers draw is a function of the key."""
+        return self._call(self.packing.unpack(params), x, key, training)
+
+    def _call(
+        self, tensors: Mapping[str, Tensor], x: Tensor, key: Int[Tensor, ""], training: bool
+    ) -> Tensor:
         self.begin(training)
-        tensors = self.packing.unpack(params) | dict.fromkeys(self.keys, key)
-        return functional_call(self.module, tensors, (x,))
+        return functional_call(self.module, {**tensors, **dict.fromkeys(self.keys, key)}, (x,))
 
     def begin(self, training: bool) -> None:
         """Set the module up for a call: what layers do then depends on no call before."""
@@ -181,9 +185,19 @@ class Objective:
         key: Int[Tensor, ""],
     ) -> Float[Tensor, ""]:
         """Return the mean loss over the batch's unmasked examples (0 if there is none)."""
+        return self.batch_loss_of(self.packing.unpack(params), rows, mask, key)
+
+    def batch_loss_of(
+        self,
+        tensors: Mapping[str, Tensor],
+        rows: Int[Tensor, " batch"],
+        mask: Bool[Tensor, " batch"],
+        key: Int[Tensor, ""],
+    ) -> Float[Tensor, ""]:
+        """Return ``batch_loss`` for weights given by name, one tensor each."""
         pooled = self.data.data
-        losses = self.loss(self.outputs(params, pooled.x[rows], key, training=True), pooled.y[rows])
-        return (losses * mask).sum() / mask.sum().clamp(min=1)
+        outputs = self._call(tensors, pooled.x[rows], key, training=True)
+        return (self.loss(outputs, pooled.y[rows]) * mask).sum() / mask.sum().clamp(min=1)
 
     @torch.no_grad()
     def evaluate(self, params: Float[Tensor, " d"], key: Int[Tensor, ""]) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Where clients train: a file each."""
 
+from fedqml.engines.in_place import in_place
 from fedqml.engines.sequential import sequential
 from fedqml.engines.vectorised import vectorised
 
-__all__ = ["sequential", "vectorised"]
+__all__ = ["in_place", "sequential", "vectorised"]

@@ -9,12 +9,16 @@ from torch import Tensor
 
 from fedqml.core.batches import BatchPlan, batch_plans
 from fedqml.core.transform import Transform
-from fedqml.core.updates import Context, State, Updates, concatenate
+from fedqml.core.updates import Context, State, Updates
 from fedqml.data.task import Objective
 from fedqml.federated.training import Local
 
-Train = Callable[[Context, State], tuple[Updates, State]]
-"""Train a round's cohort: context and clients' states to updates and clients' states."""
+Collect = Callable[[Updates], None]
+"""Takes the updates of some clients as soon as they are there; may keep their rows only as copies,
+for an engine may use their memory again."""
+Train = Callable[[Context, State, Collect], State]
+"""Train a round's cohort from the clients' states; hands on their updates in rising order of
+client, and returns the clients' states."""
 Engine = Callable[[Objective, Local, Transform], Train]
 """Make ``Train`` of the objective, the local rule and the client's side of the strategy."""
 TrainRows = Callable[
@@ -39,15 +43,14 @@ def cohort_engine(make: MakeTrainRows, at_once: int) -> Engine:
         kept = ["local", "client"] if local.keep_state else ["client"]
         train_rows = make(objective, local)
 
-        def train(context: Context, state: State) -> tuple[Updates, State]:
-            parts = []
+        def train(context: Context, state: State, collect: Collect) -> State:
             after = dict(state)
             cohort = context.cohort.tolist()
-            for start in range(0, len(cohort), at_once):
-                clients = cohort[start : start + at_once]
-                received = _received(context, clients)
+            for first in range(0, len(cohort), at_once):
+                clients = cohort[first : first + at_once]
+                start = received(context, clients)
                 rows = {
-                    part: _gather(state, clients, part, init, received)
+                    part: gather(state, clients, part, init, start)
                     for part, init in (("local", local.init), ("client", transform.init))
                 }
                 plan = batch_plans(
@@ -56,33 +59,34 @@ def cohort_engine(make: MakeTrainRows, at_once: int) -> Engine:
                     local.epochs,
                     [context.rng("batches", client) for client in clients],
                 )
-                trained, rows["local"], loss = train_rows(received, rows["local"], plan)
+                trained, rows["local"], loss = train_rows(start, rows["local"], plan)
                 updates = Updates(
                     torch.tensor(clients),
-                    trained - received,
+                    trained - start,
                     torch.tensor([len(objective.data.clients[c]) for c in clients]).to(trained),
                     {"train_loss": loss},
                 )
                 # The trust boundary: what the engine hands on has passed the client's side.
                 here = replace(context, scope="client/")
                 updates, rows["client"] = transform.apply(updates, rows["client"], here)
-                parts.append(updates)
+                collect(updates)
                 for part in kept:
-                    after |= _scatter(rows[part], clients, part)
-            return concatenate(parts), after
+                    after |= scatter(rows[part], clients, part)
+            return after
 
         return train
 
     return engine
 
 
-def _received(context: Context, clients: list[int]) -> Float[Tensor, "k d"]:
+def received(context: Context, clients: list[int]) -> Float[Tensor, "k d"]:
+    """Return the weights with which the clients begin, a row each; equal rows may share memory."""
     if len(context.params) == 1:
         return context.params.expand(len(clients), -1)
     return context.params[clients]
 
 
-def _gather(
+def gather(
     state: State,
     clients: list[int],
     part: str,
@@ -101,7 +105,8 @@ def _gather(
     return {name: torch.stack([rows[name] for rows in own]) for name in own[0]}
 
 
-def _scatter(rows: State, clients: list[int], part: str) -> State:
+def scatter(rows: State, clients: list[int], part: str) -> State:
+    """Return stacked states as entries of the state of all clients, in memory of their own."""
     return {
         f"{client}/{part}/{name}": values[i].clone()  # a view would keep the whole stack
         for name, values in rows.items()

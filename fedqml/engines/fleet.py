@@ -7,7 +7,7 @@ import torch
 from fedqml.core.transform import Transform
 from fedqml.core.updates import Context, State, Updates, concatenate
 from fedqml.data.task import Objective
-from fedqml.engines.cohort import Engine, Train
+from fedqml.engines.cohort import Collect, Engine, Train
 from fedqml.federated.training import Local
 
 
@@ -27,16 +27,16 @@ def by_hardware(engine: Engine) -> Engine:
         if len(trains) == 1:
             return trains[objective]
 
-        def train(context: Context, state: State) -> tuple[Updates, State]:
+        def train(context: Context, state: State, collect: Collect) -> State:
             groups: dict[Objective, list[int]] = {}
             for client in context.cohort.tolist():
                 groups.setdefault(objective.of(client), []).append(client)
-            parts = []
+            parts: list[Updates] = []
             for kind, clients in groups.items():
                 here = replace(context, cohort=torch.tensor(clients))
-                updates, state = trains[kind](here, state)
-                parts.append(updates)
-            return concatenate(parts).sorted(), state
+                state = trains[kind](here, state, lambda part: parts.append(part.owned()))
+            collect(concatenate(parts).sorted())
+            return state
 
         return train
 

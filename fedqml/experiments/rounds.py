@@ -167,9 +167,10 @@ def advance(federation: Federation, progress: Progress) -> Progress:
     number = progress.round + 1
     cohort = sample(federation.clients, federation.clients_per_round, federation.seed, number)
     context = Context(number, cohort, progress.params, federation.seed)
-    updates, clients = federation.train(context, progress.clients)
     at_server = replace(context, scope="server/")
-    updates, server = federation.server.apply(updates, progress.server, at_server)
+    folding = federation.server.begin(progress.server, at_server)
+    clients = federation.train(context, progress.clients, folding.add)
+    updates, server = folding.finish()
     _check_one_row(updates, progress.params)
     params = progress.params + updates.delta
     if not bool(params.isfinite().all()):

@@ -22,6 +22,25 @@ Advance = Callable[[Tensor, State, Tensor, Tensor, Tensor], tuple[Tensor, State,
 
 
 @dataclass(frozen=True)
+class InPlace:
+    """An optimiser's step that changes weights and state where they are, for large models.
+
+    Its first state is zeros. ``weights``, ``gradient`` and those tensors of the state that are as
+    long as the weights are the same part of their vectors; the others, such as a count, are whole.
+
+    Attributes:
+        begin: ``(state)``: what a step does once, before any part, such as counting it.
+        step: ``(weights, gradient, state)``; the gradient's memory may be used.
+        outer: ``(weights, left, right, state)``: the step for a matrix of weights whose gradient is
+            ``left @ right``, without ever forming that; None if the rule needs it.
+    """
+
+    begin: Callable[[State], None]
+    step: Callable[[Tensor, Tensor, State], None]
+    outer: Callable[[Tensor, Tensor, Tensor, State], None] | None = None
+
+
+@dataclass(frozen=True)
 class Local:
     """How one client trains; written for one, and mapped over many by ``torch.vmap``.
 
@@ -32,6 +51,7 @@ class Local:
         batch_size: examples a batch.
         keep_state: whether a client's optimiser state lives on to its next round (as central
             training needs); if not, each round starts with a new one.
+        in_place: the same step for engines that train large models; None if there is none.
     """
 
     init: Callable[[Tensor], State]
@@ -39,6 +59,7 @@ class Local:
     epochs: int
     batch_size: int
     keep_state: bool
+    in_place: InPlace | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):

@@ -18,7 +18,7 @@ from fedqml.engines import sequential, vectorised
 from fedqml.federated.local import adam, sgd
 from fedqml.federated.transforms import clip
 from fedqml.quantum import devices
-from tests.federations import hybrid, task, with_dropout
+from tests.federations import hybrid, one_round, task, with_dropout
 
 
 def unequal(sizes):
@@ -35,7 +35,7 @@ def updates(engine, objective, local, client=None, cohort=None, rounds=1):
     params, state = objective.first[None], {}
     for number in range(1, rounds + 1):
         context = Context(number, cohort, params, seed=3)
-        result, state = train(context, state)
+        result, state = one_round(train, context, state)
         params = params + result.delta.mean(0, keepdim=True)
     return result, state
 
@@ -135,7 +135,7 @@ def test_updates_have_passed_the_client_s_side_before_they_leave(engine):
     # Round 2 by hand: what the clients trained from where round 1 left the model, and their sums.
     train = engine(objective, local, chain())
     params = objective.first[None] + once.delta.mean(0, keepdim=True)
-    second, _ = train(Context(2, cohort, params, seed=3), {})
+    second, _ = one_round(train, Context(2, cohort, params, seed=3), {})
     torch.testing.assert_close(twice.delta, once.delta + second.delta)
     torch.testing.assert_close(state["5/client/sum"], twice.delta[1])
 
@@ -154,11 +154,12 @@ def test_each_client_starts_from_what_it_received(engine):
     params = torch.stack([objective.first + i for i in range(6)])  # as in gossip: a row a client
     cohort = torch.tensor([1, 4])
     local = anchored()
-    result, _ = engine(objective, local, chain())(Context(1, cohort, params, seed=3), {})
+    train = engine(objective, local, chain())
+    result, _ = one_round(train, Context(1, cohort, params, seed=3), {})
     for row, client in enumerate(cohort.tolist()):
         moved = replace(objective, first=params[client])
         context = Context(1, cohort[row : row + 1], params[client : client + 1], seed=3)
-        alone, _ = sequential()(moved, local, chain())(context, {})
+        alone, _ = one_round(sequential()(moved, local, chain()), context, {})
         torch.testing.assert_close(result.delta[row], alone.delta[0], rtol=1e-10, atol=1e-10)
 
 
@@ -182,7 +183,7 @@ def test_one_client_is_central_training_as_pytorch_does_it():
     for number in range(1, 4):
         context = Context(number, torch.tensor([0]), params, seed=0)
         order = shuffled(len(y), context.rng("batches", 0))
-        result, state = train(context, state)
+        result, state = one_round(train, context, state)
         params = params + result.delta
         for batch in torch.from_numpy(objective.data.clients[0].numpy()[order]).split(16):
             optimiser.zero_grad()

@@ -15,7 +15,7 @@ from fedqml.experiments.python import run
 from fedqml.federated.local import sgd
 from fedqml.quantum import Cost, Device, on
 from fedqml.quantum.devices.statevector import evaluate
-from tests.federations import AVERAGING, data, hybrid, task
+from tests.federations import AVERAGING, data, hybrid, one_round, task
 
 
 def weak(circuit, x, w, key):
@@ -40,7 +40,8 @@ def updates(task, engine, cohort=(0, 1, 2, 4, 5)):
     objective = task.objective(seed=0)
     local = sgd(lr=0.1, epochs=2, batch_size=4)
     train = by_hardware(engine)(objective, local, stateless(lambda u, c: u))
-    found, _ = train(Context(1, torch.tensor(cohort), objective.first[None], seed=0), {})
+    context = Context(1, torch.tensor(cohort), objective.first[None], seed=0)
+    found, _ = one_round(train, context, {})
     return found
 
 

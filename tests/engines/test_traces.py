@@ -17,7 +17,7 @@ from fedqml.engines.traces.operations import Unfit, same, trace
 from fedqml.engines.traces.parts import split
 from fedqml.federated.local import adam, sgd
 from tests.engines.test_engines import unequal
-from tests.federations import hybrid, task, with_dropout
+from tests.federations import hybrid, one_round, task, with_dropout
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def train(objective, local, traced, rounds=2):
         params, state = objective.first[None], {}
         for number in range(1, rounds + 1):
             cohort = torch.arange(len(objective.data.clients))
-            updates, state = run(Context(number, cohort, params, seed=3), state)
+            updates, state = one_round(run, Context(number, cohort, params, seed=3), state)
             params = params + updates.delta.mean(0, keepdim=True)
     return [updates.delta, updates.metrics["train_loss"], *state.values()]
 
@@ -91,7 +91,7 @@ def test_a_trace_is_taken_once_it_is_worth_it(monkeypatch):
     run = vectorised()(objective, sgd(batch_size=5), chain())  # four steps a round
     counts = []
     for number in range(1, 5):
-        run(Context(number, torch.arange(2), objective.first[None], seed=0), {})
+        one_round(run, Context(number, torch.arange(2), objective.first[None], seed=0), {})
         counts.append(len(taken))
     assert counts == [0, 0, 1, 1]
 
@@ -244,10 +244,10 @@ def test_what_changes_between_rounds_is_not_kept(at_once, where, monkeypatch):
     local = sgd(lr=0.1, batch_size=4)
     run = vectorised()(objective, local, chain())
     context = Context(1, torch.arange(6), objective.first[None], seed=3)
-    first, _ = run(context, {})
+    first, _ = one_round(run, context, {})
     objective.evaluate(objective.first, torch.tensor(0))
     kept = len(at_once())
-    run(context, {})
+    one_round(run, context, {})
     assert len(at_once()) == kept
     assert all(at_once())
     try:
@@ -259,8 +259,8 @@ def test_what_changes_between_rounds_is_not_kept(at_once, where, monkeypatch):
             monkeypatch.setattr(ReadsAttribute, "scale", 2.0)
         else:
             scale[0] = 2.0
-        second, _ = run(context, {})
-        anew, _ = vectorised()(objective, local, chain())(context, {})
+        second, _ = one_round(run, context, {})
+        anew, _ = one_round(vectorised()(objective, local, chain()), context, {})
     finally:
         SCALE[0] = 1.0
     assert torch.equal(second.delta, anew.delta)
@@ -298,11 +298,11 @@ def test_frozen_layers_are_shared_with_the_trace_and_not_copied(at_once):
     local = sgd(lr=0.1, batch_size=4)
     run = vectorised()(objective, local, chain())
     context = Context(1, torch.arange(6), objective.first[None], seed=3)
-    first, _ = run(context, {})
+    first, _ = one_round(run, context, {})
     with torch.no_grad():
         objective.module.frozen.weight.mul_(2.0)
-    second, _ = run(context, {})
-    anew, _ = vectorised()(objective, local, chain())(context, {})
+    second, _ = one_round(run, context, {})
+    anew, _ = one_round(vectorised()(objective, local, chain()), context, {})
     assert all(at_once())
     assert torch.equal(second.delta, anew.delta)
     assert not torch.allclose(first.delta, second.delta)

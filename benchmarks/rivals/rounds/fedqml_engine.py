@@ -35,8 +35,9 @@ def fedqml_engine(problem: RoundProblem) -> Callable[[], Weights]:
     context = Context(1, torch.arange(problem.clients), params, seed=0)
 
     def step() -> Weights:
-        updates, _ = train(context, {})
-        updates, _ = strategy.server.apply(updates, strategy.server.init(params[0]), context)
+        folding = strategy.server.begin(strategy.server.init(params[0]), context)
+        train(context, {}, folding.add)
+        updates, _ = folding.finish()
         after = objective.packing.unpack((params + updates.delta)[0])
         pairs = zip(names, problem.weights, strict=True)
         return tuple(after[name].numpy().reshape(w.shape) for name, w in pairs)

@@ -2,10 +2,11 @@
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam as fused_adam
 
 from fedqml.core.errors import require
 from fedqml.core.updates import State
-from fedqml.federated.training import Local
+from fedqml.federated.training import InPlace, Local
 
 
 def adam(
@@ -66,4 +67,23 @@ def adam(
         root = (1 - beta2**t).sqrt().to(params.dtype)
         return params - scale * m / (v.sqrt() / root + eps), {"m": m, "v": v, "t": t}
 
-    return Local(init, step, epochs, batch_size, keep_state)
+    def begin(state: State) -> None:
+        state["t"].add_(1)
+
+    def step_in_place(weights: Tensor, gradient: Tensor, state: State) -> None:
+        # PyTorch counts the step itself.
+        count = (state["t"] - 1).to(torch.float32)
+        fused_adam(
+            *([weights], [gradient], [state["m"]], [state["v"]], [], [count]),
+            fused=True,
+            amsgrad=False,
+            maximize=False,
+            beta1=beta1,
+            beta2=beta2,
+            lr=lr,
+            weight_decay=weight_decay,
+            eps=eps,
+        )
+
+    in_place = InPlace(begin, step_in_place)
+    return Local(init, step, epochs, batch_size, keep_state, in_place)

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from fedqml.core.errors import require
 from fedqml.core.updates import State
-from fedqml.federated.training import Local
+from fedqml.federated.training import InPlace, Local
 
 
 def sgd(
@@ -50,4 +50,15 @@ def sgd(
             state = {"momentum": gradient}
         return params - lr * gradient, state
 
-    return Local(init, step, epochs, batch_size, keep_state)
+    def step_in_place(weights: Tensor, gradient: Tensor, state: State) -> None:
+        if weight_decay:
+            gradient.add_(weights, alpha=weight_decay)
+        if momentum:
+            gradient = state["momentum"].mul_(momentum).add_(gradient)
+        weights.add_(gradient, alpha=-lr)
+
+    def outer(weights: Tensor, left: Tensor, right: Tensor, state: State) -> None:
+        weights.addmm_(left, right, beta=1 - lr * weight_decay, alpha=-lr)
+
+    in_place = InPlace(lambda state: None, step_in_place, None if momentum else outer)
+    return Local(init, step, epochs, batch_size, keep_state, in_place)

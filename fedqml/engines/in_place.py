@@ -1,0 +1,163 @@
+"""Client after client, in memory that is used again: for models with millions of weights."""
+
+from dataclasses import replace
+from functools import partial
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from fedqml.core.batches import BatchPlan, batch_plans
+from fedqml.core.errors import InputError
+from fedqml.core.transform import Transform
+from fedqml.core.updates import Context, State, Updates
+from fedqml.data.task import Objective
+from fedqml.engines.cohort import Collect, Engine, Train, gather, received, scatter
+from fedqml.engines.linear import SteppingLinear, used_twice
+from fedqml.federated.training import InPlace, Local, mean_loss
+
+# The gradient of a smaller matrix costs next to nothing.
+_LARGE = 1 << 14
+
+
+def in_place() -> Engine:
+    """Return the engine that trains one client after another without a copy that can be avoided.
+
+    Weights and the optimiser's state change where they are, and a large dense layer takes its step
+    within the backward pass, so that the gradient of at most one layer exists; a client's update is
+    handed on in the memory in which the next client trains. It gives the updates of ``sequential``
+    up to rounding.
+
+    A round takes, beside the global model, memory for one model, the optimiser's state, the largest
+    layer (by rules that need its gradient) and what the server's rule needs: one more model for the
+    mean. State that clients keep between rounds comes on top.
+
+    Raises:
+        InputError: if the local rule has no step in place, or the model uses the weight of a large
+            dense layer twice.
+    """
+
+    def engine(objective: Objective, local: Local, transform: Transform) -> Train:
+        if local.in_place is None:
+            raise InputError(
+                "The engine `in_place` needs a local rule with a step in place, as sgd and adam "
+                "have; the engine `sequential` trains by any rule."
+            )
+        workplace = partial(_Workplace, objective, local, local.in_place)
+        _try_once(workplace(objective.first.clone()), objective)
+
+        def train(context: Context, state: State, collect: Collect) -> State:
+            after = dict(state)
+            here = replace(context, scope="client/")
+            place: _Workplace | None = None
+            for client in context.cohort.tolist():
+                start = received(context, [client])
+                rows = objective.data.clients[client]
+                streams = [context.rng("batches", client)]
+                plan = batch_plans([rows], local.batch_size, local.epochs, streams)
+                place = place or workplace(torch.empty_like(start[0]))
+                place.begin(start[0], state, client)
+                loss = place.run(BatchPlan(*(field[0] for field in plan)))
+                updates = Updates(
+                    torch.tensor([client]),
+                    place.weights.sub_(start[0])[None],
+                    torch.tensor([len(rows)]).to(start),
+                    {"train_loss": loss[None]},
+                )
+                own = gather(state, [client], "client", transform.init, start)
+                updates, own = transform.apply(updates, own, here)
+                collect(updates)
+                after |= scatter(own, [client], "client")
+                if local.keep_state:
+                    stack = {name: value[None] for name, value in place.state.items()}
+                    after |= scatter(stack, [client], "local")
+            return after
+
+        return train
+
+    return engine
+
+
+class _Workplace:
+    """Where one client after another trains: weights, optimiser's state, a layer's gradient."""
+
+    def __init__(
+        self, objective: Objective, local: Local, rule: InPlace, weights: Float[Tensor, " d"]
+    ) -> None:
+        self.weights = weights
+        self.state = local.init(weights)
+        self._objective, self._local, self._rule = objective, local, rule
+        self._slices = objective.packing.slices
+        self._leaves = {
+            name: view.detach().requires_grad_()
+            for name, view in objective.packing.unpack(weights).items()
+        }
+        large = {n: w for n, w in self._leaves.items() if w.ndim == 2 and w.numel() >= _LARGE}
+        self._stepping = SteppingLinear(
+            (name, weight, partial(self._step_outer, name)) for name, weight in large.items()
+        )
+        # For the gradient of one matrix at a time.
+        entries = 0 if rule.outer else max((w.numel() for w in large.values()), default=0)
+        self._gradient = weights.new_empty(entries)
+
+    def begin(self, start: Float[Tensor, " d"], state: State, client: int) -> None:
+        """Set weights and state for a client, which may have kept its state."""
+        self.weights.copy_(start)
+        for name, value in self.state.items():
+            kept = state.get(f"{client}/local/{name}")
+            value.zero_() if kept is None else value.copy_(kept)
+
+    def run(self, plan: BatchPlan) -> Float[Tensor, ""]:
+        """Train along the plan ``(epochs, steps, ...)``; return the last epoch's mean loss."""
+        losses = []
+        # As in `sequential`: a model may draw from PyTorch's global generator in its own code.
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(int(plan.key[0, 0]))
+            for rows, mask, key in zip(*(field.flatten(0, 1) for field in plan), strict=True):
+                losses.append((self._step(rows, mask, key), mask.sum()))
+        last = losses[-plan.rows.shape[1] :]
+        values, sizes = (torch.stack(each) for each in zip(*last, strict=True))
+        return mean_loss(values, sizes)
+
+    def _step(self, rows: Tensor, mask: Tensor, key: Tensor) -> Float[Tensor, ""]:
+        self._rule.begin(self.state)
+        self._stepping.begin()
+        with self._stepping:
+            loss = self._objective.batch_loss_of(self._leaves, rows, mask, key)
+        loss.backward()
+        with torch.no_grad():
+            for name, leaf in self._leaves.items():
+                gradient, leaf.grad = leaf.grad, None
+                if self._stepping.has_stepped(leaf):
+                    if gradient is not None:
+                        raise InputError(used_twice(name))
+                    continue
+                if gradient is None:  # the loss does not depend on it
+                    gradient = torch.zeros_like(leaf)
+                self._step_part(name, leaf.detach().view(-1), gradient.reshape(-1))
+        return loss.detach()
+
+    def _step_outer(self, name: str, left: Tensor, right: Tensor) -> None:
+        weight = self._leaves[name].detach()
+        if self._rule.outer:
+            self._rule.outer(weight, left, right, self._part(name))
+            return
+        gradient = self._gradient[: weight.numel()].view(weight.shape)
+        torch.mm(left, right, out=gradient)
+        self._step_part(name, weight.view(-1), gradient.view(-1))
+
+    def _step_part(self, name: str, weights: Tensor, gradient: Tensor) -> None:
+        self._rule.step(weights, gradient, self._part(name))
+
+    def _part(self, name: str) -> State:
+        place = self._slices[name]
+        whole = self.weights.shape
+        return {
+            n: value[place] if value.shape == whole else value for n, value in self.state.items()
+        }
+
+
+def _try_once(place: _Workplace, objective: Objective) -> None:
+    """Take a step on one example, so that a model that cannot be trained so is refused now."""
+    rows = torch.zeros(1, 1, 1, dtype=torch.int64)
+    place.run(BatchPlan(rows, rows == 0, rows[..., 0]))
