@@ -1,25 +1,21 @@
 """The contract of every model, and what is particular to each."""
 
-import importlib
 import math
-import pkgutil
 from functools import partial
 
 import pytest
 import torch
 from torch import nn
 
-import fedqml.models as package
 from fedqml.core.errors import InputError
-from fedqml.models import dense_vqc
+from fedqml.core.resolve import catalogue
+from fedqml.models import circuit_only, dense_vqc, vgg_vqc
+from fedqml.models.cores.circuit import circuit
 from fedqml.quantum.ansatze import rot_cnot
-from fedqml.quantum.encodings import arctan
+from fedqml.quantum.encodings import amplitude, arctan
 from fedqml.quantum.layer import QuantumLayer
 
-MODELS = [
-    getattr(importlib.import_module(f"{package.__name__}.{m.name}"), m.name)
-    for m in pkgutil.iter_modules(package.__path__)
-]
+MODELS = list(catalogue(["fedqml.models"]).values())
 
 
 @pytest.mark.parametrize("factory", MODELS)
@@ -89,3 +85,64 @@ def test_values_out_of_range_are_refused(settings, message):
 
 def _circuit(model):
     return next(m.circuit for m in model if isinstance(m, QuantumLayer))
+
+
+def test_vgg_vqc_is_table_i():
+    with torch.device("meta"):
+        model = vgg_vqc((512, 7, 7), 2)
+    dense = [layer for layer in model if isinstance(layer, nn.Linear)]
+    assert [(d.in_features, d.out_features) for d in dense] == [
+        (25088, 4096),
+        (4096, 4096),
+        (4096, 4),
+    ]
+    assert [type(layer).__name__ for layer in model][2:-1] == [
+        *("Linear", "ReLU", "Dropout", "Linear", "ReLU", "Dropout", "Linear")
+    ]
+    assert all(layer.p == 0.5 for layer in model if isinstance(layer, nn.Dropout))
+    assert sum(p.numel() for p in model[:-1].parameters()) == 119_562_244
+    assert model[-1].weights.numel() == 24
+
+
+@pytest.mark.parametrize("name", sorted(catalogue(["fedqml.models.cores"])))
+def test_a_core_makes_the_logits_of_what_the_head_gives(name):
+    core = catalogue(["fedqml.models.cores"])[name]
+    for width, classes in ((4, 2), (5, 3)):
+        model = vgg_vqc((6,), classes, hidden=[8], width=width, core=core)
+        assert model(torch.randn(7, 6)).shape == (7, classes)
+        assert model[3].out_features == width
+
+
+def test_cores_have_the_weights_that_they_say():
+    found = {
+        name: sum(p.numel() for p in core(4, 2).parameters())
+        for name, core in catalogue(["fedqml.models.cores"]).items()
+    }
+    assert found == {"circuit": 24, "linear": 10, "two_layers": 24, "none": 0}
+
+
+def test_a_frozen_circuit_is_drawn_at_random_and_stays():
+    models = [vgg_vqc((6,), 2, hidden=[], core=partial(circuit, trainable=False)) for _ in range(2)]
+    angles = [model[-1].weights for model in models]
+    assert not any(a.requires_grad for a in angles)
+    assert not torch.equal(*angles)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"hidden": [0]}, "`hidden` must hold positive numbers"),
+        ({"dropout": 1.0}, r"`dropout` must be in \[0, 1\)"),
+        ({"grid": 0}, "`grid`"),
+        ({"width": 1}, "`width` must be at least the number of classes, 2"),
+        ({"shape": (2, 3)}, r"needs a map of features .* shape \(2, 3\)"),
+    ],
+)
+def test_vgg_vqc_refuses(settings, message):
+    with pytest.raises(InputError, match=message):
+        vgg_vqc(**{"shape": (4, 1, 1), "classes": 2, **settings})
+
+
+def test_circuit_only_refuses_an_encoding_of_other_width():
+    with pytest.raises(InputError, match="must read 4 numbers, a qubit each, but it reads 16"):
+        circuit_only((4,), 2, encoding=amplitude)
