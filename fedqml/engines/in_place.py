@@ -88,8 +88,10 @@ class _Workplace:
         self.state = local.init(weights)
         self._objective, self._local, self._rule = objective, local, rule
         self._slices = objective.packing.slices
+        # By `data` each counts its own changes: a step of one layer must not look to PyTorch like a
+        # change of another, whose backward pass is still to come.
         self._leaves = {
-            name: view.detach().requires_grad_()
+            name: view.data.requires_grad_()
             for name, view in objective.packing.unpack(weights).items()
         }
         large = {n: w for n, w in self._leaves.items() if w.ndim == 2 and w.numel() >= _LARGE}

@@ -99,8 +99,9 @@ class Progress:
         Equal digests mean equal bits.
         """
         lasting = [{k: v for k, v in row.items() if k != "seconds"} for row in self.rows]
-        text = json.dumps(lasting, sort_keys=True)
-        return hashlib.sha256(_bytes(self.params) + text.encode()).hexdigest()
+        sha = hashlib.sha256(_bytes(self.params))
+        sha.update(json.dumps(lasting, sort_keys=True).encode())
+        return sha.hexdigest()
 
 
 def federation(
@@ -270,5 +271,6 @@ def _check_one_row(updates: Updates, params: Float[Tensor, "1 d"]) -> None:
         )
 
 
-def _bytes(tensor: Tensor) -> bytes:
-    return tensor.detach().cpu().contiguous().numpy().tobytes()
+def _bytes(tensor: Tensor) -> memoryview:
+    """Return a tensor's memory; of a large model a copy would cost."""
+    return memoryview(tensor.detach().cpu().contiguous().reshape(-1).numpy()).cast("B")

@@ -207,13 +207,18 @@ class Store:
 
 
 def _save_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
-    # Cloned: tensors that are views of one another are refused by safetensors.
-    whole = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+    whole = {name: _whole(tensor.detach().cpu()) for name, tensor in tensors.items()}
     with replacing(path) as temporary:
         try:
             save_file(whole, temporary)
         except SafetensorError as error:
             raise OSError(str(error)) from error  # a full disk, as it says
+
+
+def _whole(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor that has its memory to itself, as safetensors demands; copied if needed."""
+    alone = tensor.untyped_storage().nbytes() == tensor.nbytes and tensor.is_contiguous()
+    return tensor if alone else tensor.clone(memory_format=torch.contiguous_format)
 
 
 def _line(row: Row) -> str:

@@ -21,7 +21,13 @@ from tests.federations import hybrid, one_round, task, with_dropout
 def wide():
     """Return layers large enough for a step within the backward pass, and ones that are not."""
     return nn.Sequential(
-        nn.Linear(3, 160), nn.ReLU(), nn.Dropout(0.5), nn.Linear(160, 160), hybrid_end()
+        nn.Linear(3, 160),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(160, 160),
+        nn.ReLU(),
+        nn.Linear(160, 160),
+        hybrid_end(),
     )
 
 
