@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -43,10 +44,37 @@ def one_evaluation(circuit: Circuit, inputs: bool = True) -> Cost:
 
 
 @dataclass(frozen=True)
+class Configured:
+    """A function with its first arguments, which equals another one with equal arguments.
+
+    ``functools.partial`` compares by identity. But clients are trained as one batch only if their
+    devices are equal, and equal ones may come from other calls, files and processes.
+
+    Args:
+        function: what to call; one of a module, so that it can be pickled.
+        settings: its first arguments; hashable.
+
+    Example:
+        >>> half = Configured(pow, (0.5,))
+        >>> half(2), half == Configured(pow, (0.5,)), half == Configured(pow, (0.25,))
+        (0.25, True, False)
+    """
+
+    function: Callable[..., Any]
+    settings: tuple[Any, ...]
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Return what the function returns for the settings and further arguments."""
+        return self.function(*self.settings, *arguments)
+
+
+@dataclass(frozen=True)
 class Device:
     """A pure function that returns the expectation values of a circuit's observables.
 
-    ``torch.func`` may differentiate it and map it over inputs, weights or both.
+    ``torch.func`` may differentiate it and map it over inputs, weights or both. Devices of equal
+    settings are equal, also after they were pickled: their functions are those of modules, or
+    ``Configured``.
 
     Args:
         evaluate: ``(circuit, x, w)``, or ``(circuit, x, w, key)`` if it is random, to values. The

@@ -13,7 +13,7 @@ from fedqml.core.errors import require
 from fedqml.quantum import angle
 from fedqml.quantum.angle import Angle
 from fedqml.quantum.circuit import Circuit
-from fedqml.quantum.device import Device
+from fedqml.quantum.device import Configured, Device
 from fedqml.quantum.devices.reference import apply
 from fedqml.quantum.gates import Fixed, Rotation
 from fedqml.quantum.joining import joined
@@ -53,13 +53,7 @@ def density(noise: Noise | dict[str, Any] | None = None) -> Device:
         >>> noisy(circuit, torch.zeros(1), torch.zeros(0))  # after RY and RZ: 0.9² (1 - 2·0.05)
         tensor([0.7290])
     """
-    return _device(as_noise(noise))
-
-
-@lru_cache(maxsize=128)
-def _device(noise: Noise) -> Device:
-    # one object for equal noise: clients are trained as one batch if their devices are equal
-    return Device(partial(evaluate, noise))
+    return Device(Configured(evaluate, (as_noise(noise),)))
 
 
 def evaluate(

@@ -14,7 +14,7 @@ from torch import Tensor
 from fedqml.core.errors import whole
 from fedqml.core.hashing import uniform
 from fedqml.quantum.circuit import Circuit
-from fedqml.quantum.device import Cost, Device
+from fedqml.quantum.device import Configured, Cost, Device
 from fedqml.quantum.devices.reference import apply, unitaries
 from fedqml.quantum.gates import I2, PAULI, Matrix
 from fedqml.quantum.joining import Step, joined
@@ -65,14 +65,9 @@ def trajectories(noise: Noise | dict[str, Any] | None = None, samples: int = 100
         Mølmer, Castin and Dalibard, Monte Carlo wave-function method in quantum optics, J. Opt.
         Soc. Am. B 10, 524 (1993); there with probabilities that depend on the state.
     """
-    return _device(as_noise(noise), whole("samples", samples, least=1))
-
-
-@lru_cache(maxsize=128)
-def _device(noise: Noise, samples: int) -> Device:
-    # one object for equal settings: clients are trained as one batch if their devices are equal
-    cost = partial(_cost, noise, samples)
-    return Device(partial(evaluate, noise, samples), True, cost, cost)
+    settings = as_noise(noise), whole("samples", samples, least=1)
+    cost = Configured(_cost, settings)
+    return Device(Configured(evaluate, settings), random=True, forward=cost, gradient=cost)
 
 
 def evaluate(
