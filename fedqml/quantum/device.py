@@ -109,7 +109,7 @@ class Device:
             x: the inputs, one row an example, no unit; (*batch, inputs).
             w: the weights, the same for every example, radians; (weights,).
             key: 63 random bits, for all examples together or for each; () or (*batch,). Equal keys
-                give equal values; exact devices need none.
+                give equal values, on CPUs and GPUs; exact devices need none.
 
         Returns:
             Expectation values between -1 and 1; (*batch, observables).
@@ -123,7 +123,7 @@ class Device:
             return self.evaluate(circuit, x, w)
         require(key is not None, "key", None, "be given, as the device draws random numbers")
         assert key is not None, "just checked"
-        batch = x.shape[:-1]
+        batch, key = x.shape[:-1], key.to(x.device)
         if key.shape != batch:
             allowed = f"be () or {tuple(batch)}, the batch of `x`"
             require(key.ndim == 0, "key.shape", tuple(key.shape), allowed)
@@ -141,7 +141,7 @@ def check_arguments(circuit: Circuit, x: Tensor, w: Tensor) -> None:
 
     Raises:
         InputError: if nothing is measured, a length is wrong, or the numbers are not all float32
-            or all float64.
+            or all float64, or not all on the same device of PyTorch's, such as ``"cuda"``.
 
     Example:
         >>> check_arguments(Circuit(1, ()).measure("Z0"), torch.zeros(5, 3), torch.zeros(0))
@@ -157,6 +157,7 @@ reads that many inputs, but x.shape=(5, 3).
         and x.dtype in real
         and x.shape[-1:] == (inputs,)
         and w.shape == (weights,)
+        and x.device == w.device
     ):
         return  # writing the messages below takes longer than many a small circuit
     require(bool(circuit.observables), "circuit.observables", (), "have at least one entry")
@@ -170,6 +171,8 @@ reads that many inputs, but x.shape=(5, 3).
         require(fits, f"{name}.shape", shape, form)
         require(values.dtype in real, f"{name}.dtype", values.dtype, "be float32 or float64")
     require(x.dtype == w.dtype, "x.dtype", x.dtype, f"equal the weights' {w.dtype}")
+    places = str(x.device), str(w.device)
+    require(x.device == w.device, "x.device", places[0], f"equal the weights' {places[1]}")
 
 
 # A state of so many qubits takes 1 GiB in double precision.

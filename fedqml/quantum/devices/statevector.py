@@ -26,7 +26,8 @@ def statevector(gradient: Literal["adjoint", "backprop"] = "adjoint") -> Device:
     states, and then more than 26 qubits are allowed. The same numbers result whatever the number of
     threads, and for an example or a client alone as among others. On GPUs, without Numba, and for
     forward derivatives and those of higher order, PyTorch's own operations evaluate the same
-    circuit.
+    circuit. Leave TF32 off there, as it is by default
+    (``torch.backends.cuda.matmul.allow_tf32``): products of matrices keep three digits with it.
 
     Args:
         gradient: ``"adjoint"`` as above, or ``"backprop"`` for PyTorch's own operations always:
