@@ -84,25 +84,10 @@ def or_statevector(device: object) -> Device:
 def evaluate(
     circuit: Circuit, x: Float[Tensor, "*batch inputs"], w: Float[Tensor, " weights"]
 ) -> Float[Tensor, "*batch observables"]:
-    """Return ⟨P⟩ for every example and observable P.
-
-    Args:
-        circuit: what to evaluate; measures at least one observable.
-        x: the inputs, one row an example, no unit; (*batch, inputs).
-        w: the weights, the same for every example, radians; (weights,).
-
-    Returns:
-        Expectation values between -1 and 1; (*batch, observables).
+    """Return what ``simulate`` of the reference does, with the same arguments and shapes.
 
     Raises:
         InputError: if there are more than 26 qubits with influence, and states are needed.
-
-    Example:
-        >>> import torch
-        >>> from fedqml.quantum.operation import Op
-        >>> bell = Circuit(2, (Op("h", (0,)), Op("cx", (0, 1)))).measure("X0 X1", "Z0 Z1")
-        >>> evaluate(bell, torch.zeros(0), torch.zeros(0)).round(decimals=4)
-        tensor([1., 1.])
     """
     program = compile(circuit)
     fast = x.is_cpu and w.is_cpu and program.tape is not None and call.available()

@@ -51,7 +51,8 @@ def trajectories(noise: Noise | dict[str, Any] | None = None, samples: int = 100
         The device, a function that can be pickled; it needs a key.
 
     Raises:
-        InputError: if the table of the noise is not right, or ``samples`` is no number from 1 on.
+        InputError: if the table of the noise is not right, or ``samples`` is no number from 1 on;
+            when it is used, if the circuit has qubits that the noise does not know.
 
     Example:
         >>> from fedqml.quantum.encodings import arctan
@@ -67,10 +68,10 @@ def trajectories(noise: Noise | dict[str, Any] | None = None, samples: int = 100
     """
     settings = as_noise(noise), whole("samples", samples, least=1)
     cost = Configured(_cost, settings)
-    return Device(Configured(evaluate, settings), random=True, forward=cost, gradient=cost)
+    return Device(Configured(_evaluate, settings), random=True, forward=cost, gradient=cost)
 
 
-def evaluate(
+def _evaluate(
     noise: Noise,
     samples: int,
     circuit: Circuit,
@@ -78,22 +79,7 @@ def evaluate(
     w: Float[Tensor, " weights"],
     key: Int[Tensor, "*batch"],
 ) -> Float[Tensor, "*batch observables"]:
-    """Return an estimate of tr(Pρ) for every example and observable P.
-
-    Args:
-        noise: what acts after gates and in measurements.
-        samples: how many state vectors for every example.
-        circuit: what to evaluate; measures at least one observable.
-        x: the inputs, one row an example, no unit; (*batch, inputs).
-        w: the weights, the same for every example, radians; (weights,).
-        key: 63 random bits for every example; (*batch,).
-
-    Returns:
-        Estimates, (*batch, observables).
-
-    Raises:
-        InputError: if the circuit has qubits that the noise does not know.
-    """
+    """Return an estimate of tr(Pρ) for every example and observable P."""
     program = _compile(noise, circuit)
     samples = samples if program.n_draws else 1
     batch = x.shape[:-1]

@@ -177,24 +177,12 @@ def bit_flip(p: float) -> Matrix:
 
 @channel
 def phase_flip(p: float) -> Matrix:
-    """Return a random Z: ρ -> (1-p) ρ + p ZρZ.
-
-    Args:
-        p: the probability of the flip.
-
-    Returns:
-        (2, 2, 2).
-
-    Raises:
-        InputError: if ``p`` is no probability.
+    """Return a random Z: ρ -> (1-p) ρ + p ZρZ; the rest is as for ``bit_flip``.
 
     Example:
         >>> phase_flip(0.36)[1].real
         array([[ 0.6,  0. ],
                [ 0. , -0.6]])
-
-    Source:
-        Nielsen and Chuang, Quantum Computation and Quantum Information, section 8.3.3.
     """
     return _at_random(Z, p)
 
