@@ -1,14 +1,16 @@
 """``fedqml list``: what has been run, and what can be named in an experiment."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 from fedqml.cli.show import line
 from fedqml.core.errors import InputError
 from fedqml.core.resolve import nearest
-from fedqml.report.read import read_results
+from fedqml.report.read import read_results, run_folders
 
+_RESULTS = "results"
 _KINDS = {
     "sources": ("fedqml.data.sources",),
     "partitions": ("fedqml.data.partitions",),
@@ -32,7 +34,7 @@ def add(commands: Any) -> None:
         f"experiments, {', '.join(_KINDS)}.",
     )
     parser.add_argument("kind", nargs="?", default="runs", metavar="KIND")
-    parser.add_argument("--results", default="results", metavar="DIR", help="default: results")
+    parser.add_argument("--results", default=_RESULTS, metavar="DIR", help="default: results")
     parser.set_defaults(execute=execute)
 
 
@@ -83,6 +85,15 @@ def _parameter(parameter: Any) -> str:
 
 
 def _runs(folder: Path) -> None:
+    # before the first run there is no such folder; but one with a name of its own may be mistyped
+    unused = folder == Path(_RESULTS) and not folder.exists()
+    if unused or not run_folders(folder):
+        print(
+            f"There are no runs in '{folder}' yet. `fedqml run breast_cancer` makes some; "
+            "`fedqml list experiments` shows what else can be run.",
+            file=sys.stderr,
+        )
+        return
     results = read_results(folder)
     for run in sorted(results.runs, key=lambda run: (run.name, run.arm, run.seed)):
         print(line(run))

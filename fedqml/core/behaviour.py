@@ -52,7 +52,11 @@ def behaviour(*things: Any) -> str:
 
 
 class _Walk:
-    """A walk through everything that is reachable, each object once."""
+    """A walk through everything that is reachable, each object that can change once.
+
+    What cannot change counts anew wherever it is found: whether two places hold the same tuple or
+    equal ones makes no difference to what code does.
+    """
 
     def __init__(self, seen: dict[int, int] | None = None) -> None:
         self.sha = hashlib.sha256()
@@ -67,11 +71,12 @@ class _Walk:
         if isinstance(thing, (*_PLAIN, *_TORCH)):
             self._note(type(thing).__name__, repr(thing))
             return
-        if id(thing) in self._seen:
-            self._note("again", self._seen[id(thing)])
-            return
-        self._seen[id(thing)] = len(self._seen)
-        self._alive.append(thing)
+        if not _is_value(thing):
+            if id(thing) in self._seen:
+                self._note("again", self._seen[id(thing)])
+                return
+            self._seen[id(thing)] = len(self._seen)
+            self._alive.append(thing)
         if isinstance(thing, torch.Tensor):
             array = thing.detach().cpu().contiguous()
             self._note("tensor", str(array.dtype), tuple(array.shape))
@@ -193,6 +198,12 @@ class _Walk:
         walk = _Walk(self._seen)
         walk.feed(thing)
         return walk.sha.hexdigest()
+
+
+def _is_value(thing: Any) -> bool:
+    """Return whether a thing cannot change, and equals others by what it holds."""
+    settings = getattr(type(thing), "__dataclass_params__", None)
+    return isinstance(thing, tuple) or (settings is not None and settings.frozen and settings.eq)
 
 
 def _only_attributes(kind: type) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -43,10 +44,37 @@ def one_evaluation(circuit: Circuit, inputs: bool = True) -> Cost:
 
 
 @dataclass(frozen=True)
+class Configured:
+    """A function with its first arguments, which equals another one with equal arguments.
+
+    ``functools.partial`` compares by identity. But clients are trained as one batch only if their
+    devices are equal, and equal ones may come from other calls, files and processes.
+
+    Args:
+        function: what to call; one of a module, so that it can be pickled.
+        settings: its first arguments; hashable.
+
+    Example:
+        >>> half = Configured(pow, (0.5,))
+        >>> half(2), half == Configured(pow, (0.5,)), half == Configured(pow, (0.25,))
+        (0.25, True, False)
+    """
+
+    function: Callable[..., Any]
+    settings: tuple[Any, ...]
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Return what the function returns for the settings and further arguments."""
+        return self.function(*self.settings, *arguments)
+
+
+@dataclass(frozen=True)
 class Device:
     """A pure function that returns the expectation values of a circuit's observables.
 
-    ``torch.func`` may differentiate it and map it over inputs, weights or both.
+    ``torch.func`` may differentiate it and map it over inputs, weights or both. Devices of equal
+    settings are equal, also after they were pickled: their functions are those of modules, or
+    ``Configured``.
 
     Args:
         evaluate: ``(circuit, x, w)``, or ``(circuit, x, w, key)`` if it is random, to values. The
@@ -81,7 +109,7 @@ class Device:
             x: the inputs, one row an example, no unit; (*batch, inputs).
             w: the weights, the same for every example, radians; (weights,).
             key: 63 random bits, for all examples together or for each; () or (*batch,). Equal keys
-                give equal values; exact devices need none.
+                give equal values, on CPUs and GPUs; exact devices need none.
 
         Returns:
             Expectation values between -1 and 1; (*batch, observables).
@@ -95,7 +123,7 @@ class Device:
             return self.evaluate(circuit, x, w)
         require(key is not None, "key", None, "be given, as the device draws random numbers")
         assert key is not None, "just checked"
-        batch = x.shape[:-1]
+        batch, key = x.shape[:-1], key.to(x.device)
         if key.shape != batch:
             allowed = f"be () or {tuple(batch)}, the batch of `x`"
             require(key.ndim == 0, "key.shape", tuple(key.shape), allowed)
@@ -113,7 +141,7 @@ def check_arguments(circuit: Circuit, x: Tensor, w: Tensor) -> None:
 
     Raises:
         InputError: if nothing is measured, a length is wrong, or the numbers are not all float32
-            or all float64.
+            or all float64, or not all on the same device of PyTorch's, such as ``"cuda"``.
 
     Example:
         >>> check_arguments(Circuit(1, ()).measure("Z0"), torch.zeros(5, 3), torch.zeros(0))
@@ -129,6 +157,7 @@ reads that many inputs, but x.shape=(5, 3).
         and x.dtype in real
         and x.shape[-1:] == (inputs,)
         and w.shape == (weights,)
+        and x.device == w.device
     ):
         return  # writing the messages below takes longer than many a small circuit
     require(bool(circuit.observables), "circuit.observables", (), "have at least one entry")
@@ -142,6 +171,8 @@ reads that many inputs, but x.shape=(5, 3).
         require(fits, f"{name}.shape", shape, form)
         require(values.dtype in real, f"{name}.dtype", values.dtype, "be float32 or float64")
     require(x.dtype == w.dtype, "x.dtype", x.dtype, f"equal the weights' {w.dtype}")
+    places = str(x.device), str(w.device)
+    require(x.device == w.device, "x.device", places[0], f"equal the weights' {places[1]}")
 
 
 # A state of so many qubits takes 1 GiB in double precision.

@@ -25,23 +25,7 @@ def read_results(results: Path) -> Results:
     Raises:
         InputError: if the folder does not exist or holds no run.
     """
-    if not results.is_dir():
-        raise InputError(
-            "Argument `results` must be a folder of runs, as `fedqml run <experiment>` makes one, "
-            f"but there is no folder '{results}'."
-        )
-    if (results / "experiment.json").exists():
-        raise InputError(
-            "Argument `results` must be the folder that holds the runs, but "
-            f"'{results}' is a single run; give '{results.parent}'."
-        )
-    try:
-        folders = sorted(path for path in results.iterdir() if _is_run(path))
-    except OSError as error:
-        raise InputError(
-            f"Argument `results` must be a folder that can be read, but '{results}' cannot: "
-            f"{error.strerror}."
-        ) from error
+    folders = run_folders(results)
     if not folders:
         raise InputError(
             "Argument `results` must hold at least one run; `fedqml run <experiment>` makes one, "
@@ -55,6 +39,37 @@ def read_results(results: Path) -> Results:
         except Damaged as reason:
             unreadable.append((folder.name, str(reason)))
     return Results(tuple(runs), tuple(unreadable))
+
+
+def run_folders(results: Path) -> list[Path]:
+    """Return the folders of the runs in a folder of results, in the order of their ids.
+
+    Args:
+        results: the folder into which ``fedqml run`` writes.
+
+    Returns:
+        The folders; none if there is no run yet.
+
+    Raises:
+        InputError: if the folder does not exist, is that of a single run, or cannot be read.
+    """
+    if not results.is_dir():
+        raise InputError(
+            "Argument `results` must be a folder of runs, as `fedqml run <experiment>` makes one, "
+            f"but there is no folder '{results}'."
+        )
+    if (results / "experiment.json").exists():
+        raise InputError(
+            "Argument `results` must be the folder that holds the runs, but "
+            f"'{results}' is a single run; give '{results.parent}'."
+        )
+    try:
+        return sorted(path for path in results.iterdir() if _is_run(path))
+    except OSError as error:
+        raise InputError(
+            f"Argument `results` must be a folder that can be read, but '{results}' cannot: "
+            f"{error.strerror}."
+        ) from error
 
 
 def _is_run(path: Path) -> bool:

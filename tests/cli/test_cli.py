@@ -97,7 +97,8 @@ def test_engine_and_rounds_are_settings(here, capsys):
         (["run", "small.toml", "--results", "small.toml"], "cannot be written"),
         (["report", "nowhere"], "nowhere"),
         (["list", "modls"], "Did you mean `models`?"),
-        (["list"], "results"),
+        (["list", "--results", "nowhere"], "there is no folder 'nowhere'"),
+        (["list", "--results", "small.toml"], "there is no folder 'small.toml'"),
         (["show", "abc"], "results"),
         (["run", "x" * 5000], "There is no"),
         (["run", "small.toml", "--set", "sweep.x=[1]"], "but not `sweep` or `arms`"),
@@ -127,6 +128,14 @@ def test_a_mistake_in_the_last_arm_costs_no_training(here, capsys):
     assert code == 2
     assert "qubits" in err
     assert not (here / "results").exists()
+
+
+def test_before_the_first_run_the_list_says_what_to_run(here, capsys):
+    for arguments in (), ("--results", "empty"):
+        (here / "empty").mkdir(exist_ok=True)
+        code, out, err = run(capsys, "list", *arguments)
+        assert (code, out) == (0, "")
+        assert "`fedqml run breast_cancer`" in err
 
 
 def test_list_and_show(here, capsys):

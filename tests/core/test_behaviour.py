@@ -185,3 +185,17 @@ def test_what_was_computed_and_kept_does_not_count():
     before = behaviour(circuit)
     assert circuit.n_weights == 12
     assert behaviour(circuit) == before != behaviour(rot_cnot(3))
+
+
+def test_equal_values_count_the_same_whether_they_are_shared_or_not():
+    def value():
+        return SlottedData((1, "a"), [2])
+
+    one, other = value(), value()
+    assert behaviour([one, other]) == behaviour([value(), value()])
+    table = tuple(iter(one.held))
+    assert table is not one.held
+    assert behaviour([one.held, one.held]) == behaviour([one.held, table])
+    shared = [2]
+    both = [SlottedData(1, shared), SlottedData(1, shared)]
+    assert behaviour(both) != behaviour([SlottedData(1, [2]), SlottedData(1, [2])])

@@ -22,6 +22,7 @@ PAPER = (encodings.arctan(4) + ansatze.rot_cnot(4, depth=2)).measure("Z0")
         (torch.zeros(4, dtype=torch.int64), torch.zeros(24), "Argument `x.dtype` must be float32"),
         (torch.zeros(4), torch.zeros(24, dtype=torch.cfloat), "`w.dtype` must be float32 or"),
         (torch.zeros(4), torch.zeros(24).double(), "must equal the weights' torch.float64"),
+        (torch.zeros(4), torch.zeros(24, device="meta"), "`x.device` must equal the weights' meta"),
     ],
 )
 def test_refuses(x, w, message):

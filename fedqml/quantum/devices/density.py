@@ -13,7 +13,7 @@ from fedqml.core.errors import require
 from fedqml.quantum import angle
 from fedqml.quantum.angle import Angle
 from fedqml.quantum.circuit import Circuit
-from fedqml.quantum.device import Device
+from fedqml.quantum.device import Configured, Device
 from fedqml.quantum.devices.reference import apply
 from fedqml.quantum.gates import Fixed, Rotation
 from fedqml.quantum.joining import joined
@@ -41,10 +41,11 @@ def density(noise: Noise | dict[str, Any] | None = None) -> Device:
         noise: the noise, or its table as ``Noise.from_dict`` reads it; None for none.
 
     Returns:
-        The device, a function that can be pickled; it refuses more than 12 qubits.
+        The device, a function that can be pickled.
 
     Raises:
-        InputError: if the table of the noise is not right.
+        InputError: if the table of the noise is not right; when it is used, if the circuit has more
+            than 12 qubits, or ones that the noise does not know.
 
     Example:
         >>> from fedqml.quantum.encodings import arctan
@@ -53,35 +54,16 @@ def density(noise: Noise | dict[str, Any] | None = None) -> Device:
         >>> noisy(circuit, torch.zeros(1), torch.zeros(0))  # after RY and RZ: 0.9² (1 - 2·0.05)
         tensor([0.7290])
     """
-    return _device(as_noise(noise))
+    return Device(Configured(_evaluate, (as_noise(noise),)))
 
 
-@lru_cache(maxsize=128)
-def _device(noise: Noise) -> Device:
-    # one object for equal noise: clients are trained as one batch if their devices are equal
-    return Device(partial(evaluate, noise))
-
-
-def evaluate(
+def _evaluate(
     noise: Noise,
     circuit: Circuit,
     x: Float[Tensor, "*batch inputs"],
     w: Float[Tensor, " weights"],
 ) -> Float[Tensor, "*batch observables"]:
-    """Return tr(Pρ) for every example and observable P, ρ being what the noisy circuit makes.
-
-    Args:
-        noise: what acts after gates and in measurements.
-        circuit: what to evaluate; measures at least one observable.
-        x: the inputs, one row an example, no unit; (*batch, inputs).
-        w: the weights, the same for every example, radians; (weights,).
-
-    Returns:
-        Expectation values between -1 and 1; (*batch, observables).
-
-    Raises:
-        InputError: if the circuit has more than 12 qubits, or ones that the noise does not know.
-    """
+    """Return tr(Pρ) for every example and observable P, ρ being what the noisy circuit makes."""
     n = circuit.n_qubits
     allowed = (
         f"be at most {_MOST_QUBITS} for the device density, which keeps 4ⁿ numbers for every "

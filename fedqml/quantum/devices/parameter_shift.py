@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from fedqml.core.hashing import fold
 from fedqml.quantum.circuit import Circuit
-from fedqml.quantum.device import Cost, Device
+from fedqml.quantum.device import Configured, Cost, Device
 from fedqml.quantum.devices.statevector import or_statevector
 from fedqml.quantum.estimate import Estimate, in_chunks
 from fedqml.quantum.opened import Opened, opened
@@ -50,17 +49,12 @@ def parameter_shift(device: InnerDevice = None) -> Device:
         Killoran, Estimating the gradient and higher-order derivatives on quantum hardware,
         arXiv:2008.06517, eq. (14).
     """
-    return _device(or_statevector(device))
-
-
-# one object for equal settings: clients are trained as one batch if their devices are equal
-@lru_cache(maxsize=128)
-def _device(inner: Device) -> Device:
+    inner = or_statevector(device)
     return Device(
-        partial(_evaluate, inner),
+        Configured(_evaluate, (inner,)),
         random=inner.random,
         forward=inner.forward,
-        gradient=partial(_gradient_cost, inner),
+        gradient=Configured(_gradient_cost, (inner,)),
     )
 
 

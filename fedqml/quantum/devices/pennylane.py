@@ -5,7 +5,6 @@ import os
 import pickle
 import threading
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from fedqml.core.errors import InputError, require, whole
 from fedqml.core.optional import library, require_library
 from fedqml.quantum.angle import evaluate
 from fedqml.quantum.circuit import Circuit
-from fedqml.quantum.device import Cost, Device
+from fedqml.quantum.device import Configured, Cost, Device
 from fedqml.quantum.devices.parameter_shift import parameter_shift
 from fedqml.quantum.exchange.operations import observable, operation
 from fedqml.quantum.pauli import measurement_settings
@@ -77,7 +76,11 @@ def pennylane(
     allowed = "be left out, as seeds come from the examples' keys"
     require("seed" not in options, "options['seed']", options.get("seed"), allowed)
     settings = _Settings(name, pickle.dumps(sorted(options.items())))
-    return _device(settings, None if shots is None else whole("shots", shots, least=1))
+    if shots is None:
+        return parameter_shift(Device(Configured(_run, (settings, None))))
+    shots = whole("shots", shots, least=1)
+    run, cost = Configured(_run, (settings, shots)), Configured(_cost, (shots,))
+    return parameter_shift(Device(run, random=True, forward=cost))
 
 
 @dataclass(frozen=True)
@@ -103,15 +106,6 @@ class _Settings:
                 f"name={self.name!r} with the options {options} raised {type(error).__name__}: "
                 f"{error}"
             ) from error
-
-
-# one object for equal settings: clients are trained as one batch if their devices are equal
-@lru_cache(maxsize=128)
-def _device(settings: _Settings, shots: int | None) -> Device:
-    run = partial(_run, settings, shots)
-    if shots is None:
-        return parameter_shift(Device(run))
-    return parameter_shift(Device(run, random=True, forward=partial(_cost, shots)))
 
 
 def _cost(shots: int, circuit: Circuit) -> Cost:

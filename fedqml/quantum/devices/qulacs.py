@@ -52,28 +52,12 @@ def qulacs() -> Device:
         purpose, arXiv:2011.13524.
     """
     require_library("qulacs")
-    return Device(evaluate)
+    return Device(_evaluate)
 
 
-def evaluate(
+def _evaluate(
     circuit: Circuit, x: Float[Tensor, "*batch inputs"], w: Float[Tensor, " weights"]
 ) -> Float[Tensor, "*batch observables"]:
-    """Return ⟨P⟩ for every example and observable P.
-
-    Args:
-        circuit: what to evaluate; measures at least one observable.
-        x: the inputs, one row an example, no unit; (*batch, inputs).
-        w: the weights, the same for every example, radians; (weights,).
-
-    Returns:
-        Expectation values between -1 and 1; (*batch, observables).
-
-    Example:
-        >>> from fedqml.quantum.operation import Op
-        >>> bell = Circuit(2, (Op("h", (0,)), Op("cx", (0, 1)))).measure("X0 X1", "Z0 Z1")
-        >>> evaluate(bell, torch.zeros(0), torch.zeros(0)).round(decimals=4)
-        tensor([1., 1.])
-    """
     batch, target = x.shape[:-1], opened(circuit)
     angles = target.read(x.reshape(batch.numel(), x.shape[-1]), w)
     keys = x.new_zeros(batch.numel(), dtype=torch.int64)  # nothing is drawn

@@ -1,7 +1,7 @@
 """Expectation values from a finite number of shots, as on hardware."""
 
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float, Int
@@ -10,7 +10,7 @@ from torch import Tensor
 from fedqml.core.errors import require, whole
 from fedqml.core.hashing import fold
 from fedqml.quantum.circuit import Circuit
-from fedqml.quantum.device import Cost, Device
+from fedqml.quantum.device import Configured, Cost, Device
 from fedqml.quantum.devices.parameter_shift import parameter_shift
 from fedqml.quantum.devices.statevector import or_statevector
 from fedqml.quantum.outcomes import draw_counts, probabilities, transform
@@ -53,15 +53,8 @@ def sampled(device: InnerDevice = None, shots: int = 1000) -> Device:
     inner = or_statevector(device)
     shots = whole("shots", shots, least=1)
     require(not inner.random, "device.random", inner.random, "be False: shots are drawn here")
-    return _device(inner, shots)
-
-
-# one object for equal settings: clients are trained as one batch if their devices are equal
-@lru_cache(maxsize=128)
-def _device(inner: Device, shots: int) -> Device:
-    return parameter_shift(
-        Device(partial(_measure, inner, shots), random=True, forward=partial(_cost, shots))
-    )
+    measure, cost = Configured(_measure, (inner, shots)), Configured(_cost, (shots,))
+    return parameter_shift(Device(measure, random=True, forward=cost))
 
 
 def _cost(shots: int, circuit: Circuit) -> Cost:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from fedqml.core.errors import require, whole
 from fedqml.core.hashing import bits, fold
 from fedqml.quantum.angle import Term
 from fedqml.quantum.circuit import Circuit
-from fedqml.quantum.device import Cost, Device
+from fedqml.quantum.device import Configured, Cost, Device
 from fedqml.quantum.devices.statevector import or_statevector
 from fedqml.quantum.estimate import Estimate, in_chunks
 from fedqml.quantum.plugins import InnerDevice
@@ -55,17 +55,12 @@ def spsa(device: InnerDevice = None, step: float = 0.1, repeats: int = 1) -> Dev
     """
     inner = or_statevector(device)
     require(0 < step < math.inf, "step", step, "be above 0 and finite")
-    return _device(inner, step, whole("repeats", repeats, least=1))
-
-
-# one object for equal settings: clients are trained as one batch if their devices are equal
-@lru_cache(maxsize=128)
-def _device(inner: Device, step: float, repeats: int) -> Device:
+    repeats = whole("repeats", repeats, least=1)
     return Device(
-        partial(_evaluate, inner, step, repeats),
+        Configured(_evaluate, (inner, step, repeats)),
         random=True,
         forward=inner.forward,
-        gradient=partial(_gradient_cost, inner, repeats),
+        gradient=Configured(_gradient_cost, (inner, repeats)),
     )
 
 

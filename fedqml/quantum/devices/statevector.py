@@ -26,7 +26,8 @@ def statevector(gradient: Literal["adjoint", "backprop"] = "adjoint") -> Device:
     states, and then more than 26 qubits are allowed. The same numbers result whatever the number of
     threads, and for an example or a client alone as among others. On GPUs, without Numba, and for
     forward derivatives and those of higher order, PyTorch's own operations evaluate the same
-    circuit.
+    circuit. Leave TF32 off there, as it is by default
+    (``torch.backends.cuda.matmul.allow_tf32``): products of matrices keep three digits with it.
 
     Args:
         gradient: ``"adjoint"`` as above, or ``"backprop"`` for PyTorch's own operations always:
@@ -83,25 +84,10 @@ def or_statevector(device: object) -> Device:
 def evaluate(
     circuit: Circuit, x: Float[Tensor, "*batch inputs"], w: Float[Tensor, " weights"]
 ) -> Float[Tensor, "*batch observables"]:
-    """Return ⟨P⟩ for every example and observable P.
-
-    Args:
-        circuit: what to evaluate; measures at least one observable.
-        x: the inputs, one row an example, no unit; (*batch, inputs).
-        w: the weights, the same for every example, radians; (weights,).
-
-    Returns:
-        Expectation values between -1 and 1; (*batch, observables).
+    """Return what ``simulate`` of the reference does, with the same arguments and shapes.
 
     Raises:
         InputError: if there are more than 26 qubits with influence, and states are needed.
-
-    Example:
-        >>> import torch
-        >>> from fedqml.quantum.operation import Op
-        >>> bell = Circuit(2, (Op("h", (0,)), Op("cx", (0, 1)))).measure("X0 X1", "Z0 Z1")
-        >>> evaluate(bell, torch.zeros(0), torch.zeros(0)).round(decimals=4)
-        tensor([1., 1.])
     """
     program = compile(circuit)
     fast = x.is_cpu and w.is_cpu and program.tape is not None and call.available()

@@ -14,7 +14,7 @@ from torch import Tensor
 from fedqml.core.errors import whole
 from fedqml.core.hashing import uniform
 from fedqml.quantum.circuit import Circuit
-from fedqml.quantum.device import Cost, Device
+from fedqml.quantum.device import Configured, Cost, Device
 from fedqml.quantum.devices.reference import apply, unitaries
 from fedqml.quantum.gates import I2, PAULI, Matrix
 from fedqml.quantum.joining import Step, joined
@@ -51,7 +51,8 @@ def trajectories(noise: Noise | dict[str, Any] | None = None, samples: int = 100
         The device, a function that can be pickled; it needs a key.
 
     Raises:
-        InputError: if the table of the noise is not right, or ``samples`` is no number from 1 on.
+        InputError: if the table of the noise is not right, or ``samples`` is no number from 1 on;
+            when it is used, if the circuit has qubits that the noise does not know.
 
     Example:
         >>> from fedqml.quantum.encodings import arctan
@@ -65,17 +66,12 @@ def trajectories(noise: Noise | dict[str, Any] | None = None, samples: int = 100
         Mølmer, Castin and Dalibard, Monte Carlo wave-function method in quantum optics, J. Opt.
         Soc. Am. B 10, 524 (1993); there with probabilities that depend on the state.
     """
-    return _device(as_noise(noise), whole("samples", samples, least=1))
+    settings = as_noise(noise), whole("samples", samples, least=1)
+    cost = Configured(_cost, settings)
+    return Device(Configured(_evaluate, settings), random=True, forward=cost, gradient=cost)
 
 
-@lru_cache(maxsize=128)
-def _device(noise: Noise, samples: int) -> Device:
-    # one object for equal settings: clients are trained as one batch if their devices are equal
-    cost = partial(_cost, noise, samples)
-    return Device(partial(evaluate, noise, samples), True, cost, cost)
-
-
-def evaluate(
+def _evaluate(
     noise: Noise,
     samples: int,
     circuit: Circuit,
@@ -83,22 +79,7 @@ def evaluate(
     w: Float[Tensor, " weights"],
     key: Int[Tensor, "*batch"],
 ) -> Float[Tensor, "*batch observables"]:
-    """Return an estimate of tr(Pρ) for every example and observable P.
-
-    Args:
-        noise: what acts after gates and in measurements.
-        samples: how many state vectors for every example.
-        circuit: what to evaluate; measures at least one observable.
-        x: the inputs, one row an example, no unit; (*batch, inputs).
-        w: the weights, the same for every example, radians; (weights,).
-        key: 63 random bits for every example; (*batch,).
-
-    Returns:
-        Estimates, (*batch, observables).
-
-    Raises:
-        InputError: if the circuit has qubits that the noise does not know.
-    """
+    """Return an estimate of tr(Pρ) for every example and observable P."""
     program = _compile(noise, circuit)
     samples = samples if program.n_draws else 1
     batch = x.shape[:-1]

@@ -25,6 +25,8 @@ Array = NDArray[np.float64]
 
 _GATES = {theirs: ours for ours, theirs in NAMES.items()}
 _NOTHING = ("Identity", "GlobalPhase", "Barrier", "Snapshot", "WireCut")
+# what prepares states, by gates that depend on the amplitudes if these are not constant
+_STATES = ("AmplitudeEmbedding", "StatePrep", "MottonenStatePreparation")
 _FAR = 4  # every so many points one lies far out
 _DISTANCES = (100, 100, 1000, 1000)  # of the points that check what was found
 
@@ -120,6 +122,10 @@ class _Script:
     def structure(self) -> tuple[object, ...]:
         """What must not depend on inputs and weights."""
         return tuple((gate.name, gate.wires) for gate in self.gates), self.words
+
+    def part(self, origin: str) -> list[tuple[str, tuple[Any, ...]]]:
+        """Return the gates that an operation was decomposed into."""
+        return [(gate.name, gate.wires) for gate in self.gates if gate.origin == origin]
 
 
 class _Reader:
@@ -217,6 +223,14 @@ class _Reader:
         gates = tuple(gate for op in tape.operations for gate in _gates(op, origin=op.name))
         script = _Script(gates, tuple(_letters(m) for m in tape.measurements))
         if self.scripts and script.structure != self.scripts[0].structure:
+            for name in _STATES:
+                if script.part(name) != self.scripts[0].part(name):
+                    raise InputError(
+                        "Argument `node` must apply the same gates for all inputs and weights, but "
+                        f"{name} chooses them by the amplitudes. Leave it out, and put fedqml's "
+                        "encoding before the circuit of the rest: "
+                        "fedqml.quantum.encodings.amplitude(qubits) + circuit."
+                    )
             raise InputError(
                 "Argument `node` must apply the same gates for all inputs and weights, but it "
                 f"chooses them by their values, {_difference(script, self.scripts[0])}. What "
@@ -334,10 +348,11 @@ def _letters(measurement: Any) -> tuple[tuple[Any, str], ...]:
     terms = [] if sentence is None else list(sentence.items())
     if len(terms) == 1 and terms[0][0] and terms[0][1] == 1:
         return tuple(terms[0][0].items())
+    how = "" if sentence else " `qml.pauli_decompose(matrix)` finds those of a matrix."
     raise InputError(
         f"Argument `node` must measure Pauli words, but it measures {measurement.obs}. Return the "
         "expectation value of each of its words by itself, and add them up with their "
-        "coefficients in PyTorch behind the layer."
+        f"coefficients in PyTorch behind the layer.{how}"
     )
 
 

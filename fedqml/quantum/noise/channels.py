@@ -144,7 +144,9 @@ def thermal_relaxation(t1: float, t2: float, duration: float) -> Matrix:
     require(t1 > 0, "t1", t1, "be positive")
     require(0 < t2 <= 2 * t1, "t2", t2, f"be positive and at most 2 t1 = {2 * t1}")
     require(duration >= 0, "duration", duration, "be at least 0")
-    kept, decayed = amplitude_damping(-math.expm1(-duration / t1))
+    # amplitude damping by its exponents: what is left after a long time is lost in 1 - γ
+    kept = np.diag([1, math.exp(-duration / (2 * t1))])
+    decayed = math.sqrt(-math.expm1(-duration / t1)) * _LOWER
     # for T2 = 2 T1 the exponent may be positive by a rounding error
     flip = max(0.0, -math.expm1(duration / (2 * t1) - duration / t2) / 2)
     # Z in front of the decayed state |0⟩ would change nothing
@@ -177,24 +179,12 @@ def bit_flip(p: float) -> Matrix:
 
 @channel
 def phase_flip(p: float) -> Matrix:
-    """Return a random Z: ρ -> (1-p) ρ + p ZρZ.
-
-    Args:
-        p: the probability of the flip.
-
-    Returns:
-        (2, 2, 2).
-
-    Raises:
-        InputError: if ``p`` is no probability.
+    """Return a random Z: ρ -> (1-p) ρ + p ZρZ; the rest is as for ``bit_flip``.
 
     Example:
         >>> phase_flip(0.36)[1].real
         array([[ 0.6,  0. ],
                [ 0. , -0.6]])
-
-    Source:
-        Nielsen and Chuang, Quantum Computation and Quantum Information, section 8.3.3.
     """
     return _at_random(Z, p)
 

@@ -42,6 +42,7 @@ def test_it_is_a_function_that_can_be_sent_to_another_process(name):
     assert isinstance(device, Device)
     assert device == DEVICES[name]()  # so clients that name it alike are trained as one batch
     twin = pickle.loads(pickle.dumps(device))  # noqa: S301 - our own bytes
+    assert twin == device
     x, w = arguments(PAPER, 1, 3)
     torch.testing.assert_close(twin(PAPER, x, w, KEY), device(PAPER, x, w, KEY), rtol=0, atol=0)
 

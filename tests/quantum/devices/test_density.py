@@ -240,7 +240,8 @@ def test_noise_travels_with_the_device():
     device = density(NOISE)
     assert device == density(Noise.from_dict(NOISE)) != density()
     twin = pickle.loads(pickle.dumps(device))  # noqa: S301 - our own bytes
-    assert twin.evaluate.args == device.evaluate.args == (Noise.from_dict(NOISE),)
+    assert twin == device
+    assert twin.evaluate.settings == (Noise.from_dict(NOISE),)
     assert torch.equal(twin(PAPER, x, w), device(PAPER, x, w))
     assert not torch.allclose(device(PAPER, x, w), density()(PAPER, x, w), atol=1e-3)
 

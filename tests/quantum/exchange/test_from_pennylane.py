@@ -295,7 +295,8 @@ def refused(function, message, shapes=None, in_features=2):
         (lambda x: qml.RX(x, 0), "RX on wires (0,) has angles of shape (2,)"),
         (lambda x: qml.DepolarizingChannel(0.1, 0), "DepolarizingChannel on wires (0,) is none"),
         (lambda x: qml.measure(0), "on wires (0,) is none, nor can PennyLane"),
-        (lambda x: qml.AmplitudeEmbedding(x, [0], normalize=True), "chooses them by their values"),
+        (lambda x: qml.AmplitudeEmbedding(x, [0], normalize=True), "encodings.amplitude(qubits)"),
+        (lambda x: qml.StatePrep(x, [0], normalize=True), "StatePrep chooses them by the"),
     ],
 )
 def test_what_cannot_be_a_circuit_is_refused(gate, message):
@@ -308,6 +309,30 @@ def test_what_cannot_be_a_circuit_is_refused(gate, message):
     refused(function, message)
 
 
+def test_what_is_advised_for_amplitudes_and_matrices_does_the_same():
+    matrix = np.array([[1, 2 - 1j], [2 + 1j, -3]])
+
+    @qml.qnode(qml.device("default.qubit"))
+    def theirs(inputs):
+        qml.AmplitudeEmbedding(inputs, range(2), normalize=True)
+        qml.CRX(0.3, [0, 1])
+        return qml.expval(qml.Hermitian(matrix, 1))
+
+    coefficients, words = qml.pauli_decompose(matrix, wire_order=[1]).terms()
+
+    def rest():
+        qml.CRX(0.3, [0, 1])
+        return [qml.expval(word) for word in words if word.name != "Identity"]
+
+    circuit = encodings.amplitude(2) + from_pennylane(rest, {})
+    x = numbers(1, 4)
+    found = simulate(circuit, x, numbers(2, 0))
+    ones = [c for c, word in zip(coefficients, words, strict=True) if word.name == "Identity"]
+    others = [c for c, word in zip(coefficients, words, strict=True) if word.name != "Identity"]
+    total = found @ torch.tensor(others, dtype=found.dtype) + sum(ones)
+    torch.testing.assert_close(total, theirs(x), rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("measure", "message"),
     [
@@ -316,7 +341,8 @@ def test_what_cannot_be_a_circuit_is_refused(gate, message):
         (lambda: qml.state(), "must return expectation values"),
         (lambda: qml.expval(qml.Z(0) + qml.X(0)), "Return the expectation value of each of its"),
         (lambda: qml.expval(2 * qml.Z(0)), "must measure Pauli words, but it measures 2 * Z(0)"),
-        (lambda: qml.expval(qml.Hermitian(np.eye(2), 0)), "must measure Pauli words"),
+        (lambda: qml.expval(qml.Hermitian(np.eye(2), 0)), "`qml.pauli_decompose(matrix)` finds"),
+        (lambda: qml.expval(qml.Projector([1], 0)), "`qml.pauli_decompose(matrix)` finds"),
         (lambda: qml.expval(qml.Identity(0)), "must measure Pauli words"),
         (lambda: 3, "but it raised QuantumFunctionError"),
     ],

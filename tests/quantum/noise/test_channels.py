@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fedqml.core.errors import InputError
@@ -83,6 +83,7 @@ def test_closed_forms(p, seed):
 
 
 @some
+@example(t1=0.25, ratio=2.0, duration=6.0, seed=0)
 @given(st.floats(0.1, 10), st.floats(0.01, 2), st.floats(0, 10), st.integers(0, 100))
 def test_relaxation_decays_with_both_times(t1, ratio, duration, seed):
     """Also for T1 < T2 <= 2 T1."""
