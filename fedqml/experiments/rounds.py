@@ -273,4 +273,4 @@ def _check_one_row(updates: Updates, params: Float[Tensor, "1 d"]) -> None:
 
 def _bytes(tensor: Tensor) -> memoryview:
     """Return a tensor's memory; of a large model a copy would cost."""
-    return memoryview(tensor.detach().cpu().contiguous().reshape(-1).numpy()).cast("B")
+    return tensor.detach().cpu().contiguous().reshape(-1).numpy().data.cast("B")
