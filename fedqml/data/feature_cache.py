@@ -218,7 +218,8 @@ class _Store:
                     break
                 good.append(batch)
             # More than there should be is damage of the last batch, as far as anybody can know.
-            if len(good) == len(self._batches) and file.read(1):
+            beyond = len(lines) > len(self._batches) or file.read(1)
+            if len(good) == len(self._batches) and beyond:
                 good.pop()
         return good
 
