@@ -33,6 +33,7 @@ bench: $(VENV)/.development
 	$(BIN)/python benchmarks/rounds.py
 	$(BIN)/python benchmarks/low_depth.py
 	$(BIN)/python benchmarks/circuits.py
+	$(BIN)/python benchmarks/features.py
 
 rivals: $(RIVALS)/.installed
 	$(RIVALS)/bin/python benchmarks/rivals.py

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from fedqml.core.files import write_atomic
+from fedqml.core.threads import threads
 from fedqml.experiments.build import builder
 from fedqml.experiments.config import Experiment, load
 from fedqml.experiments.environment import environment
 from fedqml.experiments.rounds import advance, begin
-from fedqml.experiments.run import threads
 
 WARM_UP = 3
 

@@ -21,11 +21,11 @@ from torch import Tensor, nn
 import fedqml as fq
 from fedqml.core.files import write_atomic
 from fedqml.core.random import shuffled
+from fedqml.core.threads import threads
 from fedqml.core.updates import Context
 from fedqml.data.shares import Shares
 from fedqml.engines import sequential, vectorised
 from fedqml.experiments.environment import environment
-from fedqml.experiments.run import threads
 
 QUBITS, DEPTH, OUTPUTS = 4, 2, 2
 LR, BATCH, SEED = 0.1, 32, 0

@@ -165,7 +165,8 @@ def call(
         factory: the function to call.
         values: its arguments.
         where: their place in the experiment.
-        base: the folder that relative paths (parameters annotated ``Path``) start from.
+        base: the folder that relative paths start from: those of parameters annotated ``Path``, and
+            of ``Literal["word"] | Path`` all texts but the words.
 
     Raises:
         InputError: whatever the factory refuses, with ``where`` before it.
@@ -186,8 +187,23 @@ def _arguments(
         if plugin and isinstance(value, dict):
             arguments[name] = _construct(plugin, value, f"{where}.{name}", base)
         else:
-            arguments[name] = (base or Path()) / value if annotation is Path else value
+            relative = isinstance(value, str) and _is_path(value, annotation)
+            arguments[name] = (base or Path()) / value if relative else value
     return arguments
+
+
+def _is_path(value: str, annotation: Any) -> bool:
+    """Return whether a text is a path: also where words, ``Literal[...] | Path``, are allowed."""
+    if annotation is Path:
+        return True
+    options = typing.get_args(annotation)
+    union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+    return union and Path in options and not _conforms(value, _without_path(options))
+
+
+def _without_path(options: tuple[Any, ...]) -> Any:
+    others = tuple(option for option in options if option is not Path)
+    return typing.Union[others] if others else Path  # noqa: UP007  # of a number unknown here
 
 
 def _nested(

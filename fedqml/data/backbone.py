@@ -22,6 +22,8 @@ class Backbone:
             ``(batch, 3, height, width)``, numbers from 0 to 255, to features ``(batch, *shape)``,
             its own normalisation of colours included.
         shape: of an image's features.
+        batch: how many images the network gets at once. Always the same, as the last bits of
+            features may depend on it.
         settings: all that the features depend on beside the image, ready for JSON: network, digest
             of the weights, preprocessing, size. The cache's key, and part of the report.
     """
@@ -30,4 +32,5 @@ class Backbone:
     prepare: Callable[[Image.Image], UInt8[np.ndarray, "3 height width"]]
     network: Callable[[], nn.Module]
     shape: tuple[int, ...]
+    batch: int
     settings: Mapping[str, Any]

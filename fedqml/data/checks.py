@@ -6,6 +6,9 @@ from torch import Tensor
 
 from fedqml.core.errors import InputError
 
+# Looked at together.
+_VALUES = 1 << 24
+
 
 def as_features(
     name: str, x: object, dtype: torch.dtype | None = None
@@ -102,12 +105,19 @@ def require_finite(name: str, x: Float[Tensor, "rows *features"]) -> None:
         fedqml.core.errors.InputError: Argument `x` must be finite, but 1 of its 2 values are NaN \
 or infinite in float32; the first is in row 0, column 1 (counting from 0).
     """
-    bad = (~torch.isfinite(x)).nonzero()
-    if len(bad):
-        row, *column = bad[0].tolist()
+    count, first = 0, list[int]()
+    # Part by part: temporaries as large as data that are mapped from the disk may not fit.
+    part = max(1, _VALUES * len(x) // max(1, x.numel()))
+    for start in range(0, len(x), part):
+        bad = (~torch.isfinite(x[start : start + part])).nonzero()
+        if len(bad) and not count:
+            first = [start + int(bad[0, 0]), *bad[0, 1:].tolist()]
+        count += len(bad)
+    if count:
+        row, *column = first
         place = str(column[0]) if len(column) == 1 else str(tuple(column))
         raise InputError(
-            f"Argument `{name}` must be finite, but {len(bad)} of its {x.numel()} values are NaN "
+            f"Argument `{name}` must be finite, but {count} of its {x.numel()} values are NaN "
             f"or infinite in {str(x.dtype).removeprefix('torch.')}; the first is in row {row}, "
             f"column {place} (counting from 0)."
         )

@@ -202,6 +202,8 @@ class FederatedData:
         """
         precisions = (torch.float32, torch.float64)
         require(dtype in precisions, "dtype", dtype, "be torch.float32 or torch.float64")
+        if self.data.x.dtype == dtype:
+            return self
         x_test, y_test = self.data.test
         pooled = replace(self.data, x=self.data.x.to(dtype), test=(x_test.to(dtype), y_test))
         return replace(self, data=pooled)

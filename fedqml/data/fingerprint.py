@@ -6,6 +6,9 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
+# Copied together.
+_BYTES = 1 << 24
+
 
 def digest(names: Iterable[str], tensors: Iterable[tuple[str, Tensor]]) -> str:
     """Return the SHA-256 of texts and named tensors in a canonical form.
@@ -29,7 +32,12 @@ def digest(names: Iterable[str], tensors: Iterable[tuple[str, Tensor]]) -> str:
     for name, tensor in tensors:
         array = tensor.detach().cpu().numpy()
         sha.update(_line([name, array.dtype.name, list(array.shape)]))
-        sha.update(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
+        # Part by part: a copy of data that are mapped from the disk may not fit the memory.
+        rows = array.reshape(len(array), -1) if array.ndim and array.size else array.reshape(1, -1)
+        part = max(1, _BYTES // max(1, rows[:1].nbytes))
+        for start in range(0, len(rows), part):
+            values = rows[start : start + part]
+            sha.update(values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes())
     return sha.hexdigest()
 
 

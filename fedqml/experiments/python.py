@@ -10,13 +10,14 @@ from torch import nn
 
 from fedqml.core.behaviour import behaviour
 from fedqml.core.errors import InputError, require, whole
+from fedqml.core.threads import threads
 from fedqml.core.transform import Strategy
 from fedqml.data.task import Objective, Task
 from fedqml.engines.cohort import Engine
 from fedqml.engines.vectorised import vectorised
 from fedqml.experiments.config import identifier
 from fedqml.experiments.rounds import Progress, Row, begin, federation, proceed
-from fedqml.experiments.run import Watch, run_in, threads
+from fedqml.experiments.run import Watch, run_in
 from fedqml.experiments.store import Store
 from fedqml.federated.training import Local
 

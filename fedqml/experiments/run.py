@@ -13,6 +13,7 @@ import torch
 
 from fedqml.core.errors import InputError
 from fedqml.core.files import write_atomic
+from fedqml.core.threads import threads
 from fedqml.experiments.build import Build
 from fedqml.experiments.config import Experiment
 from fedqml.experiments.costs import quantum_layers
@@ -127,17 +128,6 @@ def check(store: Store, federation: Federation) -> bool:
         InputError: if it holds one of other data or another model.
     """
     return _finished(store, federation, federation.signature())[0] is not None
-
-
-@contextmanager
-def threads(number: int) -> Iterator[None]:
-    """Let PyTorch use this many threads, and then as many as before."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _finished(
