@@ -1,5 +1,6 @@
 """From the bytes of an image file to an image."""
 
+import os
 import threading
 import warnings
 from io import BytesIO
@@ -14,6 +15,15 @@ _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 
 # Python's filters of warnings belong to all threads together.
 _FILTERS = threading.Lock()
+
+
+def _renew_lock() -> None:
+    # A thread that held it may not exist in a forked process, and would never give it back.
+    global _FILTERS
+    _FILTERS = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 def decode(content: bytes) -> Image.Image:

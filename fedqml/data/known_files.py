@@ -151,8 +151,8 @@ def where_to_get(*files: KnownFile) -> str:
 
     Example:
         >>> where_to_get(VGG16)
-        'Download vgg16-397923af.pth from https://download.pytorch.org/models/vgg16-397923af.pth; \
-name its place as `path`.'
+        'Download vgg16-397923af.pth from https://download.pytorch.org/models/vgg16-397923af.pth. \
+It need not be unpacked.'
     """
     offers = [f"{file.name} from {file.url or file.page}" for file in files]
-    return f"Download {' or '.join(offers)}; name its place as `path`."
+    return f"Download {' or '.join(offers)}. It need not be unpacked."

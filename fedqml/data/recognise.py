@@ -8,7 +8,7 @@ import numpy as np
 
 from fedqml.core.errors import InputError
 from fedqml.data import known_files
-from fedqml.data.archives import Archive, open_archive
+from fedqml.data.archives import Archive, archives_in, open_archive
 from fedqml.data.found import Found
 from fedqml.data.known_files import KnownFile
 from fedqml.data.pictures import Unreadable
@@ -93,7 +93,8 @@ def _find(archive: Archive) -> tuple[str, Found]:
     except InputError as error:
         raise InputError(
             f"{archive.title} must hold the photographs of cats and dogs, the batches of CIFAR-10, "
-            f"or folders of images named after their classes. As the last: {error}"
+            f"or folders of images named after their classes.{archives_in(archive)} As the last: "
+            f"{error}"
         ) from error
 
 

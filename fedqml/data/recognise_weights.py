@@ -55,7 +55,8 @@ def recognise_weights(path: Path) -> Recognised:
     if named:
         raise InputError(
             f"{path} must have the SHA-256 {named.sha256}{'...' * (len(named.sha256) < 64)}, but "
-            f"it has {digest}: it is damaged or another file. {known_files.where_to_get(named)}"
+            f"it has {digest}: it is damaged or another file. It is offered at "
+            f"{named.url or named.page}."
         )
     names = _names(path)
     if not all(name in names for name in _NEEDED):

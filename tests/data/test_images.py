@@ -1,3 +1,4 @@
+import os
 import threading
 from io import BytesIO
 
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fedqml.data import images
 from fedqml.data.images import decode, recognise
 from fedqml.data.pictures import Unreadable
 
@@ -113,6 +115,14 @@ def test_absurd_sizes_are_refused_from_the_head_alone():
     content[18:26] = (60_000).to_bytes(4, "little") * 2
     with pytest.raises(Unreadable, match="exhaust the memory"):
         recognise(bytes(content))
+
+
+def test_a_process_forked_while_another_thread_decodes_can_decode_too():
+    with images._FILTERS:  # as if a thread held it that the new process does not have
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if decode(PHOTO).size == (120, 120) else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_threads_do_not_disturb_one_another():

@@ -66,6 +66,15 @@ def nested(archive: Archive, name: str) -> Archive:
     return inner
 
 
+def archives_in(archive: Archive) -> str:
+    """Return a sentence on an archive that lies in a folder, as that may have been meant; or ""."""
+    endings = (".zip", ".tar", ".tar.gz", ".tgz")
+    inside = [name for name in archive.files if name.lower().endswith(endings)]
+    if archive.kind != "folder" or not inside:
+        return ""
+    return f" If {inside[0]} holds it, name that: {archive.title}/{inside[0]}."
+
+
 def _recognised(title: str, content: Extent) -> Archive | None:
     start = content.at(0, 512)
     for magic, kind in _REPACK.items():

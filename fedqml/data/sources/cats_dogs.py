@@ -7,7 +7,7 @@ from pathlib import Path
 from fedqml.core.errors import InputError, require
 from fedqml.core.random import stream
 from fedqml.data import known_files
-from fedqml.data.archives import Archive, nested, open_archive
+from fedqml.data.archives import Archive, archives_in, nested, open_archive
 from fedqml.data.as_data import as_data
 from fedqml.data.checks import require_form
 from fedqml.data.dataset import Data
@@ -72,7 +72,8 @@ def cats_dogs(
     if found is None:
         raise InputError(
             f"{path} must hold the photographs of cats and dogs, PetImages/Cat/0.jpg or "
-            f"train/cat.0.jpg and so on, but it has none.{_unlabelled(archive)} {_ADVICE}"
+            f"train/cat.0.jpg and so on, but it has none."
+            f"{_unlabelled(archive)}{archives_in(archive)} {_ADVICE}"
         )
     if tests > len(found.names) - 2:
         raise InputError(
@@ -105,15 +106,19 @@ def find_cats_dogs(archive: Archive) -> Found | None:
     Raises:
         InputError: if the archive is damaged, or holds both forms or a photograph twice.
     """
-    found = [find for find in (_microsoft(archive), _kaggle(archive)) if find]
+    found = _found(archive)
+    inner = [name for name in archive.files if name.rpartition("/")[2] == "train.zip"]
+    if not found and inner:
+        # Once and no deeper: there are archives that hold themselves.
+        archive = nested(archive, inner[0])
+        found = _found(archive)
     if len(found) == 2:
         raise InputError(
             f"{archive.title} must hold either Microsoft's or Kaggle's photographs, but it holds "
             "PetImages and train; name one of them."
         )
     if not found:
-        inner = [name for name in archive.files if name.rpartition("/")[2] == "train.zip"]
-        return find_cats_dogs(nested(archive, inner[0])) if inner else None
+        return None
     images, left_out = found[0]
     names = [name for name, *_ in images.values()]
     twice = [name for name, times in Counter(names).items() if times > 1]
@@ -128,6 +133,10 @@ def find_cats_dogs(archive: Archive) -> Found | None:
 
 Images = dict[tuple[int, int, str], tuple[str, str, int]]
 Kept = tuple[Images, list[tuple[str, str]]]
+
+
+def _found(archive: Archive) -> list[Kept]:
+    return [kept for kept in (_microsoft(archive), _kaggle(archive)) if kept]
 
 
 def _microsoft(archive: Archive) -> Kept | None:

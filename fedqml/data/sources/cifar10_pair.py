@@ -11,7 +11,7 @@ from PIL import Image
 from fedqml.core.errors import InputError, require
 from fedqml.core.resolve import nearest
 from fedqml.data import known_files
-from fedqml.data.archives import Archive, open_archive
+from fedqml.data.archives import Archive, archives_in, open_archive
 from fedqml.data.as_data import as_data
 from fedqml.data.checks import require_form
 from fedqml.data.dataset import Data
@@ -83,7 +83,8 @@ def cifar10_pair(
     if found is None or found.tests is None:
         raise InputError(
             f"{path} must hold the batches of CIFAR-10, cifar-10-batches-py/data_batch_1 or "
-            f"cifar-10-batches-bin/data_batch_1.bin and so on, but it has none. {_ADVICE}"
+            f"cifar-10-batches-bin/data_batch_1.bin and so on, but it has none."
+            f"{archives_in(archive)} {_ADVICE}"
         )
     rows = np.arange(len(found.names))
     about = About(

@@ -189,6 +189,19 @@ def test_a_missing_archive_says_where_to_get_it(tmp_path):
         cats_dogs(tmp_path / "gone")
 
 
+def test_an_archive_beside_it_may_have_been_meant(tmp_path):
+    write_zip(tmp_path / "dogs-vs-cats.zip", kaggle())
+    with pytest.raises(InputError, match=r"If dogs-vs-cats.zip holds it, name that: /"):
+        cats_dogs(tmp_path)
+
+
+def test_archives_in_archives_end(tmp_path):
+    inner = write_zip(tmp_path / "inner", kaggle()).read_bytes()
+    middle = write_zip(tmp_path / "middle", {"train.zip": inner}).read_bytes()
+    with pytest.raises(InputError, match="must hold the photographs"):
+        cats_dogs(write_zip(tmp_path / "outer", {"train.zip": middle}))
+
+
 def test_a_broken_download_says_so(tmp_path):
     path = put_microsoft_zip(tmp_path)
     path.write_bytes(path.read_bytes()[:-1000])
