@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from fedqml.core.errors import InputError
+from fedqml.core.errors import InputError, require
 
 # Looked at together.
 _VALUES = 1 << 24
@@ -240,3 +240,20 @@ def as_owners(owners: object, rows: int) -> tuple[str, ...]:
             f"{len(owners)} names for {rows} rows."
         )
     return tuple(owners)
+
+
+def require_form(size: int, components: int) -> None:
+    """Refuse a form of images that there cannot be, before any image is read.
+
+    Args:
+        size: side of the square that images are stretched to, in pixels.
+        components: number of principal components; 0 for no projection.
+
+    Raises:
+        InputError: if a number is too small.
+
+    Example:
+        >>> require_form(32, 0)
+    """
+    require(size >= 1, "size", size, "be at least 1")
+    require(components >= 0, "components", components, "be at least 0")

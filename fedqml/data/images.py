@@ -1,67 +1,99 @@
-"""One image file as an array."""
+"""From the bytes of an image file to an image."""
 
+import os
+import threading
 import warnings
-from pathlib import Path
+from io import BytesIO
 
 import numpy as np
-from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
-from fedqml.core.errors import InputError
+from fedqml.data.pictures import Unreadable
 
 # A list of our own: PIL would hand an EPS file to Ghostscript, which runs programs.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 
+# Python's filters of warnings belong to all threads together.
+_FILTERS = threading.Lock()
 
-def read_image(path: Path, size: int, grey: bool) -> UInt8[np.ndarray, "channels size size"]:
-    """Read an image, stretch it to a square and return its pixels.
 
-    Resized by PIL's antialiased bilinear filter; the aspect ratio is not kept. Transparency
-    is ignored; of an animation, the first picture counts; 16-bit images keep their upper 8 bits.
+def _renew_lock() -> None:
+    # A thread that held it may not exist in a forked process, and would never give it back.
+    global _FILTERS
+    _FILTERS = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
+
+
+def decode(content: bytes) -> Image.Image:
+    """Return the image in a JPEG, PNG, BMP, GIF, PPM, TIFF or WebP file, whatever its name.
+
+    Grey images and CMYK become RGB. Transparency is ignored; of an animation, the first picture
+    counts; 16-bit images keep their upper 8 bits.
 
     Args:
-        path: a JPEG, PNG, BMP, GIF, PPM, TIFF or WebP file.
-        size: side of the square in pixels.
-        grey: one channel, the luma of ITU-R BT.601, instead of red, green and blue.
+        content: the file's bytes.
 
     Returns:
-        Pixels from 0 to 255, channels first.
+        The image, mode RGB.
 
     Raises:
-        InputError: naming the file, if it cannot be read as an image, has no fixed range of
-            values, or has so many pixels that reading it could exhaust the memory.
+        Unreadable: if it is none of these, is damaged, has no fixed range of values, or has so many
+            pixels that reading it could exhaust the memory.
+
+    Example:
+        >>> file = BytesIO()
+        >>> Image.new("L", (2, 3), 77).save(file, "PNG")
+        >>> decode(file.getvalue()).getpixel((0, 0))
+        (77, 77, 77)
     """
+    with recognise(content) as opened:
+        try:
+            return _in_rgb(opened)
+        # PIL's decoders raise whatever a damaged file makes them stumble over.
+        except Exception as error:
+            raise Unreadable(f"it cannot be decoded: {error}") from error
+
+
+def recognise(content: bytes) -> Image.Image:
+    """Return an image of which only the head has been read, in the file's own mode.
+
+    Cheap: no pixel is decoded. A file that is cut off in the middle passes.
+
+    Args:
+        content: the file's bytes.
+
+    Raises:
+        Unreadable: if it is empty, no image, or has far too many pixels.
+    """
+    if not content:
+        raise Unreadable("it is empty")
     try:
-        with warnings.catch_warnings():
+        # PIL also warns of odd metadata, which nobody needs here.
+        with _FILTERS, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_FORMATS) as opened:
-                image = _eight_bits(opened, "L" if grey else "RGB")
+            return Image.open(BytesIO(content), formats=_FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(
-            f"Image {path} must have at most {Image.MAX_IMAGE_PIXELS} pixels, but it has more; "
-            "reading it could exhaust the memory."
+        raise Unreadable(
+            f"it has more than {Image.MAX_IMAGE_PIXELS} pixels; reading it could exhaust the memory"
         ) from error
     except UnidentifiedImageError as error:
-        raise InputError(
-            f"File {path} must be an image ({', '.join(_FORMATS)}), but it is not readable as one."
-        ) from error
-    # PIL's decoders raise whatever a damaged file makes them stumble over.
+        raise Unreadable(f"it is no image ({', '.join(_FORMATS)})") from error
     except Exception as error:
-        raise InputError(f"Image {path} must be readable, but it is not: {error}.") from error
-    if image.size != (size, size):
-        image = image.resize((size, size), Image.Resampling.BILINEAR)
-    pixels = np.asarray(image)
-    return pixels[None] if grey else pixels.transpose(2, 0, 1)
+        raise Unreadable(f"it cannot be decoded: {error}") from error
 
 
-def _eight_bits(image: Image.Image, mode: str) -> Image.Image:
+def _in_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
         # PIL's own conversion cuts off everything above 255. (Older versions of Pillow open a
         # PNG of 16 bits in mode "I".)
         upper = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
-        return Image.fromarray(upper).convert(mode)
+        return Image.fromarray(upper).convert("RGB")
     if image.mode in ("I", "F"):
         raise ValueError("its 32-bit values have no fixed range; save it with 8 or 16 bits")
     if "transparency" in image.info:
-        return image.convert("RGBA").convert(mode)
-    return image.convert(mode)
+        return image.convert("RGBA").convert("RGB")
+    # A copy, where it is RGB already: the file is closed.
+    return image.convert("RGB")

@@ -103,10 +103,10 @@ def _sound(updates: Updates) -> Updates:
 
 
 def _finite_rows(rows: Float[Tensor, "k d"]) -> Bool[Tensor, " k"]:
-    # A norm reads each row once and makes nothing of its size, as `isfinite().all(1)` would.
-    if not rows.shape[1]:
-        return torch.ones(len(rows), dtype=torch.bool)
-    return torch.linalg.vector_norm(rows, ord=torch.inf, dim=1).isfinite()
+    # A sum is many times quicker than a look at every entry, and finite only if all entries are;
+    # that of finite ones can overflow, so the rest is looked at.
+    finite = rows.sum(1).isfinite()
+    return finite if finite.all() else rows.isfinite().all(1)
 
 
 def _require_some(updates: Updates, context: Context) -> None:

@@ -1,19 +1,22 @@
 """Images in folders named after their classes."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import torch
-from jaxtyping import Float32, Int
-from torch import Tensor
 
 from fedqml.core.errors import InputError, require
 from fedqml.core.random import stream
 from fedqml.core.resolve import nearest
+from fedqml.data.archives import Archive, open_archive
+from fedqml.data.as_data import as_data
+from fedqml.data.checks import require_form
 from fedqml.data.class_names import class_names
 from fedqml.data.dataset import Data
-from fedqml.data.images import read_image
-from fedqml.data.paths import existing_folder
+from fedqml.data.found import Found, found_in
+from fedqml.data.pictures import About
+from fedqml.data.plugins import Features
 from fedqml.data.stratified import stratified_split
 
 
@@ -23,27 +26,34 @@ def image_folder(
     grey: bool = False,
     classes: list[str] | None = None,
     test_fraction: float = 0.2,
+    features: Features = None,
+    components: int = 0,
+    show: bool = False,
     seed: int = 0,
 ) -> Data:
-    """Read images from folders that are named after their classes.
+    """Read images from folders that are named after their classes, or from an archive of them.
 
     The folders are ``path/<class>``, or ``path/train/<class>`` and ``path/test/<class>`` if the
-    images come with a test set. They are taken in the order of classes and file names, and
-    stretched to squares (see ``fedqml.data.images``). Hidden files and folders are passed over,
-    and so are files beside the class folders. Links must stay inside ``path``.
+    images come with a test set. They are taken in the order of classes and file names. Hidden files
+    and folders are passed over, and so are files beside the class folders. Links must stay inside
+    ``path``. A zip or tar archive of such a folder is read without unpacking it.
 
     Args:
-        path: the folder.
-        size: side of the images in pixels.
-        grey: one channel instead of red, green and blue.
+        path: the folder, or the archive.
+        size: side in pixels of the squares that images are stretched to; not used with features.
+        grey: one channel instead of red, green and blue; not used with features.
         classes: two or more of the class folders, in the order of their class indices; all, in
             order of their names, if not given.
         test_fraction: share of the images that the server keeps for testing; not used if there
             are folders ``train`` and ``test``.
+        features: the frozen network whose features stand for the images; without, their pixels.
+        components: project on this many principal components of the training images; 0 for none.
+        show: whether the report may show some of the images. Only who may publish them can say so.
         seed: fixes which images are for testing; not used if there are such folders.
 
     Returns:
-        Examples ``(rows, 3 or 1, size, size)``, values from 0 to 1.
+        Examples ``(rows, 3 or 1, size, size)``, values from 0 to 1, ``(rows, *features)``, or
+        ``(rows, components)``.
 
     Raises:
         InputError: for a folder without classes or images, a class that is not there, or a file
@@ -61,57 +71,91 @@ def image_folder(
         >>> tuple(data.x.shape), data.classes, len(data.test[1])
         ((8, 3, 8, 8), ('cat', 'dog'), 2)
     """
-    require(size >= 1, "size", size, "be at least 1")
-    root = existing_folder(path).resolve()
-    if _is_divided(root):
-        names, tested = _classes(root / "train", classes), _classes(root / "test", classes)
-        if tested != names:
-            raise InputError(
-                f"The folders train and test of {root} must have the same classes, but train has "
-                f"{', '.join(names)} and test has {', '.join(tested)}."
-            )
-        x, y = _read(*_files(root, "train", names), size, grey)
-        test = _read(*_files(root, "test", names), size, grey)
-        return Data(x, y, test=test, classes=names)
-    names = _classes(root, classes)
-    files, labels = _files(root, "", names)
-    train, held_out = stratified_split(labels, test_fraction, stream(seed, "test rows"))
-    x, y = _read([files[i] for i in train], labels[train], size, grey)
-    test = _read([files[i] for i in held_out], labels[held_out], size, grey)
-    return Data(x, y, test=test, classes=names)
+    require_form(size, components)
+    require(0 < test_fraction < 1, "test_fraction", test_fraction, "lie between 0 and 1")
+    found = find_image_folder(open_archive(path), classes)
+    if found.tests is None:
+        rows = stratified_split(found.labels, test_fraction, stream(seed, "test rows"))
+    else:
+        every = np.arange(len(found.names))
+        rows = every[: -found.tests], every[-found.tests :]
+    about = About(title=Path(path).resolve().name, licence="known to their owner", may_show=show)
+    return as_data(found.pictures(*rows, about), features, size, grey, components)
 
 
-def _visible(folder: Path) -> list[Path]:
-    """Return what is in a folder by name, so that the order is the same on every machine."""
-    try:
-        return sorted(p for p in folder.iterdir() if not p.name.startswith("."))
-    except OSError as error:
-        raise InputError(f"{folder} must be readable, but it is not: {error.strerror}.") from error
+def find_image_folder(archive: Archive, classes: list[str] | None = None) -> Found:
+    """Return the images of an archive's class folders, the test images last if there are such.
+
+    Args:
+        archive: what holds them. In a zip or tar archive, one folder may hold all others.
+        classes: the class folders in the order of their indices; all if not given.
+
+    Raises:
+        InputError: as ``image_folder``.
+    """
+    tree = _Tree(archive)
+    top = ""
+    while archive.kind != "folder" and len(tree.folders[top]) == 1:
+        inner = tree.path(top, tree.folders[top][0])
+        if not tree.folders[inner]:
+            break
+        top = inner
+    if not _is_divided(tree, top):
+        names = _classes(tree, top, classes)
+        images = _images(tree, top, top, names)
+        return found_in(archive, images, names, strict=True)
+    train, test = tree.path(top, "train"), tree.path(top, "test")
+    names, tested = _classes(tree, train, classes), _classes(tree, test, classes)
+    if tested != names:
+        raise InputError(
+            f"The folders train and test of {tree.title(top)} must have the same classes, but "
+            f"train has {', '.join(names)} and test has {', '.join(tested)}."
+        )
+    first, last = _images(tree, top, train, names), _images(tree, top, test, names)
+    return found_in(archive, first + last, names, strict=True, tests=len(last))
 
 
-def _is_divided(root: Path) -> bool:
+class _Tree:
+    """What lies directly in each folder of an archive."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self.files, self.folders = _by_folder(archive.files), _by_folder(archive.folders)
+
+    def path(self, folder: str, name: str) -> str:
+        return f"{folder}/{name}" if folder else name
+
+    def title(self, folder: str) -> str:
+        return f"{self._archive.title}/{folder}" if folder else self._archive.title
+
+
+def _by_folder(names: Iterable[str]) -> dict[str, list[str]]:
+    inside: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(names):
+        folder, _, last = name.rpartition("/")
+        inside[folder].append(last)
+    return inside
+
+
+def _is_divided(tree: _Tree, top: str) -> bool:
     """Return whether the images come divided into training and test images."""
     # A class may well be called "train"; but then its folder holds images, not folders.
-    parts = [
-        part
-        for part in ("train", "test")
-        if (root / part).is_dir() and any(p.is_dir() for p in _visible(root / part))
-    ]
+    parts = [part for part in ("train", "test") if tree.folders[tree.path(top, part)]]
     if len(parts) == 1:
         raise InputError(
-            f"{root} must have class folders in both train and test or in neither, but only "
-            f"{parts[0]} has."
+            f"{tree.title(top)} must have class folders in both train and test or in neither, but "
+            f"only {parts[0]} has."
         )
     return len(parts) == 2
 
 
-def _classes(folder: Path, chosen: list[str] | None) -> tuple[str, ...]:
-    found = class_names(p.name for p in _visible(folder) if p.is_dir())
+def _classes(tree: _Tree, folder: str, chosen: list[str] | None) -> tuple[str, ...]:
+    found = class_names(tree.folders[folder])
     for name in chosen or ():
         if name not in found:
             raise InputError(
-                f"Argument `classes` must name folders of {folder}, but there is no `{name}`."
-                f"{nearest(name, found)} Found: {', '.join(found) or 'none'}."
+                f"Argument `classes` must name folders of {tree.title(folder)}, but there is no "
+                f"`{name}`.{nearest(name, found)} Found: {', '.join(found) or 'none'}."
             )
     if chosen is not None:
         distinct = len(set(chosen)) == len(chosen) >= 2
@@ -119,47 +163,26 @@ def _classes(folder: Path, chosen: list[str] | None) -> tuple[str, ...]:
         return tuple(chosen)
     if len(found) < 2:
         raise InputError(
-            f"{folder} must have a folder for each class, two or more, but it has "
+            f"{tree.title(folder)} must have a folder for each class, two or more, but it has "
             f"{', '.join(found) or 'none'}."
         )
     return found
 
 
-def _files(
-    root: Path, part: str, names: tuple[str, ...]
-) -> tuple[list[Path], Int[np.ndarray, " rows"]]:
-    files: list[Path] = []
-    labels: list[int] = []
+def _images(
+    tree: _Tree, top: str, folder: str, names: tuple[str, ...]
+) -> list[tuple[str, str, int]]:
+    images = []
     for label, name in enumerate(names):
-        images = _visible(root / part / name)
-        if not images:
-            raise InputError(f"{root / part / name} must hold images, but it is empty.")
-        for image in images:
-            _require_inside(image, root)
-        files += images
-        labels += [label] * len(images)
-    return files, np.array(labels, dtype=np.int64)
-
-
-def _require_inside(image: Path, root: Path) -> None:
-    try:
-        real = image.resolve(strict=True)
-    except (OSError, RuntimeError) as error:
-        raise InputError(f"{image} must be an image, but it is a link to nothing.") from error
-    if not real.is_relative_to(root):
-        raise InputError(
-            f"{image} must lie inside {root}, but it is (or lies in) a link that leads out of it."
-        )
-    # Anything else, such as a pipe, could keep the reader waiting for ever.
-    if not real.is_file():
-        raise InputError(f"{image} must be an image, but it is no regular file.")
-
-
-def _read(
-    files: list[Path], labels: Int[np.ndarray, " rows"], size: int, grey: bool
-) -> tuple[Float32[Tensor, "rows channels size size"], Int[Tensor, " rows"]]:
-    x = torch.empty(len(files), 1 if grey else 3, size, size)
-    for row, file in enumerate(files):
-        # A quotient of two numbers that are exact is rounded once, hence equal everywhere.
-        x[row] = torch.from_numpy(read_image(file, size, grey) / np.float32(255))
-    return x, torch.from_numpy(labels)
+        place = tree.path(folder, name)
+        if tree.folders[place]:
+            raise InputError(
+                f"{tree.title(tree.path(place, tree.folders[place][0]))} must be an image, but it "
+                "is no regular file."
+            )
+        if not tree.files[place]:
+            raise InputError(f"{tree.title(place)} must hold images, but it is empty.")
+        for file in tree.files[place]:
+            member = f"{place}/{file}"
+            images.append((member.removeprefix(f"{top}/"), member, label))
+    return images

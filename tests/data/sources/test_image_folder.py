@@ -1,5 +1,6 @@
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 from fedqml.core.errors import InputError
 from fedqml.data.partitions import central
 from fedqml.data.sources import image_folder
+from tests.archives import write_tar, write_tgz, write_zip
 
 
 def put(root, **classes):
@@ -204,3 +206,67 @@ def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "a.png").write_text("x")
     with pytest.raises(InputError, match=r"`path` must be a folder, but .*a.png is none"):
         image_folder(tmp_path / "a.png")
+
+
+def packed(write, folder, path, prefix=""):
+    files = {
+        f"{prefix}{file.relative_to(folder)}": file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file()
+    }
+    return write(path, files)
+
+
+@pytest.mark.parametrize("prefix", ["", "./", "pets/", "a/b/"])
+@pytest.mark.parametrize("write", [write_zip, write_tar, write_tgz])
+def test_archives_are_read_like_the_folders_in_them(flat, divided, tmp_path, write, prefix):
+    shutil.rmtree(flat / "train")
+    shutil.rmtree(flat / "test")
+    put(tmp_path / "other" / "train", dog=range(4), cat=range(4, 8))
+    put(tmp_path / "other" / "test", cat=[20], dog=[21, 22])
+    for folder in (flat, tmp_path / "other"):
+        (folder / "README.md").write_text("x")
+        data = image_folder(folder, size=4)
+        same = image_folder(packed(write, folder, tmp_path / "packed", prefix), size=4)
+        assert same.split(central()).fingerprint() == data.split(central()).fingerprint()
+        assert same.test_names == data.test_names
+
+
+def test_errors_in_archives_name_the_place(flat, tmp_path):
+    broken(flat)
+    with pytest.raises(InputError, match=r"packed/dog/99.jpg must be an image, but it is no image"):
+        image_folder(packed(write_zip, flat, tmp_path / "packed"))
+
+
+def test_a_damaged_image_is_named_not_left_out(flat):
+    whole = (flat / "dog" / "10.png").read_bytes()
+    (flat / "dog" / "10.png").write_bytes(whole[:-30])
+    with pytest.raises(InputError, match=r"dog/10.png must be an image, but it cannot be decoded"):
+        image_folder(flat)
+
+
+def test_the_owner_of_the_images_may_show_them(flat):
+    assert "samples" not in image_folder(flat, size=4).about
+    about = image_folder(flat, size=4, show=True).about
+    assert about["may_show"] is True
+    assert about["samples"].keys() == {"cat", "dog"}
+
+
+def test_principal_components(flat):
+    assert tuple(image_folder(flat, size=4, components=1).x.shape) == (16, 1)
+
+
+REAL = Path(__file__).parents[3] / ".." / "shared" / "data" / "planes_cars_jpeg.tar.gz"
+
+
+@pytest.mark.skipif(not REAL.is_file(), reason="no real images here")
+def test_real_images_in_an_archive():
+    data = image_folder(REAL)
+    assert data.classes == ("airplane", "automobile")
+    assert tuple(data.x.shape) == (10_000, 3, 32, 32)
+    assert data.y.bincount().tolist() == [5000, 5000]
+    assert data.test[1].bincount().tolist() == [1000, 1000]
+    assert data.test_names[0] == "test/airplane/0000.jpg"
+    # Planes are in the sky: on the whole, they are bluer than cars.
+    blue = (data.x[:, 2] - data.x[:, 0]).mean((1, 2))
+    assert blue[data.y == 0].mean() > blue[data.y == 1].mean() + 0.03

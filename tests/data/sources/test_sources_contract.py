@@ -18,6 +18,8 @@ from fedqml.core.resolve import call, settings
 from fedqml.data import sources
 from fedqml.data.dataset import Data
 from fedqml.data.partitions import central
+from tests.archives import write_tgz, write_zip
+from tests.image_sets import cifar10_python, kaggle, make_official
 
 NAMES = [module.name for module in pkgutil.iter_modules(sources.__path__)]
 RNG_SEED = 11
@@ -46,12 +48,32 @@ def image_folder(folder):
     return {"path": "pets", "size": 4}
 
 
-EXAMPLES = {"csv": csv, "npz": npz, "image_folder": image_folder}
+def cats_dogs(folder):
+    write_zip(folder / "dogs-vs-cats.zip", kaggle(10))
+    return {"path": "dogs-vs-cats.zip", "tests": 6, "size": 4}
+
+
+def cifar10_pair(folder):
+    write_tgz(folder / "cifar-10-python.tar.gz", cifar10_python())
+    return {"path": "cifar-10-python.tar.gz", "size": 4}
+
+
+EXAMPLES = {
+    "cats_dogs": cats_dogs,
+    "cifar10_pair": cifar10_pair,
+    "csv": csv,
+    "npz": npz,
+    "image_folder": image_folder,
+}
+
+
+DIVIDED = {"cifar10_pair"}
 
 
 @pytest.fixture(params=NAMES)
-def source(request, tmp_path):
+def source(request, tmp_path, monkeypatch):
     """Return ``load(**changes)``, as an experiment file in ``tmp_path`` would call the source."""
+    make_official(monkeypatch)
     factory = getattr(sources, request.param)
     given = EXAMPLES[request.param](tmp_path) if request.param in EXAMPLES else {}
 
@@ -68,8 +90,7 @@ def fingerprint(data):
 
 
 def test_the_folder_is_not_empty():
-    assert {"breast_cancer", "csv", "digits", "image_folder", "npz"} <= set(NAMES)
-    assert set(EXAMPLES) <= set(NAMES)
+    assert {"breast_cancer", "digits", *EXAMPLES} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -86,9 +107,12 @@ def test_settings_are_documented_and_mean_the_same_everywhere(name):
     parameters = inspect.signature(factory).parameters
     for parameter in parameters:
         assert f"    {parameter}: " in factory.__doc__
-    defaults = {key: p.default for key, p in parameters.items()}
-    assert defaults["test_fraction"] == 0.2
-    assert defaults["seed"] == 0
+    usual = {"test_fraction": 0.2, "seed": 0, "size": 32, "grey": False}
+    usual |= {"features": None, "components": 0}
+    for key, default in usual.items():
+        assert key not in parameters or parameters[key].default == default
+    # What is for testing is a share of the rows, a number of them, or settled by the data.
+    assert {"test_fraction", "tests"} & set(parameters) or name in DIVIDED
     assert inspect.get_annotations(factory).get("path", Path) is Path
 
 
@@ -105,12 +129,16 @@ def test_equal_settings_give_equal_data(source):
 
 
 def test_the_seed_chooses_the_test_rows(source):
+    if "seed" not in source.parameters:
+        pytest.skip("the data come divided")
     one, other = source(seed=0), source(seed=1)
     assert fingerprint(one) != fingerprint(other)
     assert one.x.shape == other.x.shape
 
 
 def test_the_fraction_is_kept_in_every_class(source):
+    if "test_fraction" not in source.parameters:
+        pytest.skip("takes no fraction")
     data = source(test_fraction=0.3)
     held_out = torch.bincount(data.test[1])
     sizes = torch.bincount(data.y) + held_out
@@ -120,6 +148,8 @@ def test_the_fraction_is_kept_in_every_class(source):
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0, -0.5, 2.0])
 def test_a_fraction_outside_0_and_1_is_refused(source, fraction):
+    if "test_fraction" not in source.parameters:
+        pytest.skip("takes no fraction")
     with pytest.raises(InputError, match="`test_fraction` must lie between 0 and 1"):
         source(test_fraction=fraction)
 
