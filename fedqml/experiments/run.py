@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from fedqml.experiments.store import Damaged, Store
 from fedqml.quantum.circuit import Circuit
 
 _NAMES = ("name", "title", "arm")
+_SINCE = "labelled"  # since when the labels are what they are
 
 Watch = Callable[[Row], None]
 """Called with each round's row as soon as it is there."""
@@ -223,11 +225,15 @@ def _label(store: Store, labels: dict[str, Any], rest: dict[str, Any]) -> None:
         before = {}
     known = []
     if before.keys() >= {*_NAMES}:
-        known.append({key: before[key] for key in (*_NAMES, *LABELS) if key in before})
+        known.append({key: before[key] for key in (*_NAMES, *LABELS, _SINCE) if key in before})
     known += before.get("also", [])
-    # A new title of an experiment replaces its old one.
+    same = [k for k in known if {**k, _SINCE: None} == {**labels, _SINCE: None}]
+    now = datetime.now(UTC).isoformat()
+    # A new title of an experiment replaces its old one; the report takes its newest labels.
     others = [k for k in known if (k["name"], k["arm"]) != (labels["name"], labels["arm"])]
-    store.describe("experiment", {"id": store.folder.name, **labels, **rest, "also": others})
+    since = {_SINCE: same[0].get(_SINCE, now) if same else now}
+    described = {"id": store.folder.name, **labels, **since, **rest, "also": others}
+    store.describe("experiment", described)
 
 
 @contextmanager

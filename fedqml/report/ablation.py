@@ -14,6 +14,7 @@ from fedqml.report.formats import (
     count,
     decimal,
     interval,
+    listing,
     p_value,
     plural,
 )
@@ -28,8 +29,6 @@ from fedqml.report.statistics import (
     student,
 )
 from fedqml.report.tables import Table
-
-_NOTHING = "–"
 
 
 @dataclass(frozen=True)
@@ -164,11 +163,14 @@ def _same_rows(ours: Run, theirs: Run, first: Predictions, second: Predictions) 
 
 
 def ablation_table(experiment: Experiment) -> Table | None:
-    """Return every arm minus the baseline; None without a finished baseline or another arm."""
+    """Return every arm minus the baseline, and what each has for parameters.
+
+    None without a finished baseline or another arm.
+    """
     baseline, found = _baseline(experiment), ablations(experiment)
     if baseline is None or not found:
         return None
-    rows = [(baseline.label, str(len(baseline.seeds)), _weights(baseline), "baseline", *[""] * 7)]
+    rows = [(baseline.label, str(len(baseline.seeds)), _weights(baseline), "baseline", *[""] * 3)]
     for item in found:
         accuracy, loss = item.accuracy, item.loss
         rows.append(
@@ -177,26 +179,60 @@ def ablation_table(experiment: Experiment) -> Table | None:
                 str(len(item.seeds)),
                 _weights(item.arm),
                 _with_interval(accuracy.estimate, POINTS, 2),
-                p_value(accuracy.p),
-                p_value(accuracy.holm),
+                _with_holm(accuracy.p, accuracy.holm),
                 _with_interval(loss.estimate, 1.0, 4),
-                p_value(loss.p),
-                p_value(loss.holm),
-                _counts(item.discordant),
-                p_value(item.discordant.holm if item.discordant else None),
+                _with_holm(loss.p, loss.holm),
             )
         )
     return Table(
         caption=f"Every arm minus {baseline.label}, after the last round",
         head=(
             *("Arm", "Common seeds", "Parameters (classical + quantum)"),
-            *("Test accuracy (points)", "p", "p (Holm)"),
-            *("Test loss", "p", "p (Holm)"),
-            *("Test rows only one gets right (arm / baseline)", "McNemar’s p (Holm)"),
+            *("Test accuracy (points)", "p (Holm)", "Test loss", "p (Holm)"),
         ),
-        align="lr" + "r" * 9,
+        align="l" + "r" * 6,
         rows=tuple(rows),
-        notes=_notes(baseline, found),
+        notes=_notes(found),
+    )
+
+
+def discordant_table(experiment: Experiment) -> Table | None:
+    """Return on how many test rows the arms and the baseline disagree, with McNemar's test.
+
+    None where no seed has predictions of an arm and the baseline.
+    """
+    baseline, found = _baseline(experiment), ablations(experiment)
+    compared = [(item.arm, item.discordant) for item in found if item.discordant is not None]
+    if baseline is None or not compared:
+        return None
+    notes = [
+        "Summed over the seeds. McNemar’s exact test asks of each seed’s two models, not of those "
+        "of other seeds, whether they err equally often on such rows, and takes the rows as "
+        "independent. The seeds’ p-values are merged into twice their mean, which holds however "
+        "they depend on each other (Vovk and Wang), as those of seeds that share test rows do; in "
+        "parentheses adjusted for the number of arms (Holm)."
+    ]
+    missing = [item.arm.label for item in found if item.discordant is None]
+    if missing:
+        notes.append(
+            f"Left out, as no seed has predictions of both that are known to be of the same test "
+            f"rows: {listing(missing)}."
+        )
+    return Table(
+        caption=f"Test rows that only one of the arm and {baseline.label} gets right",
+        head=("Arm", "Seeds", "Only the arm", "Only the baseline", "McNemar’s p (Holm)"),
+        align="lrrrr",
+        rows=tuple(
+            (
+                arm.label,
+                str(rows.seeds),
+                count(rows.ours),
+                count(rows.theirs),
+                _with_holm(rows.p, rows.holm),
+            )
+            for arm, rows in compared
+        ),
+        notes=tuple(notes),
     )
 
 
@@ -230,26 +266,26 @@ def _sentence(item: Ablation) -> str:
             "it does not show how another seed would come out."
         )
     low, high = (bound for bound in estimate.interval)
-    bounds = f"interval {interval(estimate, POINTS, 2)} points"
+    bounds = f"{points} points, interval {interval(estimate, POINTS, 2)}"
     tests = f"p = {p_value(p)}, {p_value(adjusted)} after Holm".replace("= <", "< ")
     if low <= 0 <= high:
         return f"No difference was found: {bounds} ({seeds}, {tests})."
     if adjusted >= 1 - CONFIDENCE:
         return (
-            f"No difference was found once the number of arms is counted: {bounds} excludes 0, but "
-            f"{tests} ({seeds})."
+            f"Not settled: {bounds} excludes 0, but among so many arms chance may do this "
+            f"({seeds}, {tests})."
         )
-    size = decimal(abs(estimate.mean) * POINTS, 2)
-    side = "above" if estimate.mean > 0 else "below"
-    return f"{size} points {side} the baseline: {bounds} ({seeds}, {tests})."
+    side = "Better" if estimate.mean > 0 else "Worse"
+    return f"{side} than the baseline: {bounds} ({seeds}, {tests})."
 
 
-def _notes(baseline: Arm, found: tuple[Ablation, ...]) -> tuple[str, ...]:
+def _notes(found: tuple[Ablation, ...]) -> tuple[str, ...]:
     notes = [
         f"In parentheses: {CONFIDENT} interval of the mean difference over the common seeds "
-        "(Student’s t, paired; not adjusted for the number of arms). p: paired t-test; p (Holm): "
-        "adjusted for the number of arms, for each quantity on its own. Both take the differences "
-        "as independent draws from one normal distribution, which so few seeds cannot check.",
+        "(Student’s t, paired; not adjusted for the number of arms). p: paired t-test, in "
+        "parentheses adjusted for the number of arms (Holm), for each quantity on its own. All "
+        "take the differences as independent draws from one normal distribution, which few seeds "
+        "cannot check.",
         "Equal seeds mean the same split into training and test rows and, in arms with the same "
         "partition and clients a round, the same shares and the same clients drawn each round: "
         "what both arms share cancels out. Where a seed also chooses the test rows, the training "
@@ -258,19 +294,6 @@ def _notes(baseline: Arm, found: tuple[Ablation, ...]) -> tuple[str, ...]:
     ]
     if any(len(item.seeds) < 2 for item in found):
         notes.append("Fewer than 2 common seeds give no interval and no test.")
-    if any(item.discordant for item in found):
-        notes.append(
-            f"Test rows: how many only the arm, and only {baseline.label}, gets right, summed over "
-            "the seeds. McNemar’s exact test asks of each seed’s two models, not of other seeds, "
-            "whether they err equally often on such rows, and takes the rows as independent. The "
-            "seeds’ p-values are merged into twice their mean, which holds however they depend on "
-            "each other (Vovk and Wang), as seeds that share test rows do; then Holm."
-        )
-    if any(item.discordant is None for item in found):
-        notes.append(
-            f"{_NOTHING}: no seed has predictions of both arms that are known to be of the same "
-            "test rows."
-        )
     return tuple(notes)
 
 
@@ -290,5 +313,5 @@ def _with_interval(estimate: Estimate, scale: float, digits: int) -> str:
     return f"{mean} ({bounds or 'no interval'})"
 
 
-def _counts(found: Discordant | None) -> str:
-    return _NOTHING if found is None else f"{count(found.ours)} / {count(found.theirs)}"
+def _with_holm(p: float | None, adjusted: float | None) -> str:
+    return p_value(p) if p is None else f"{p_value(p)} ({p_value(adjusted)})"

@@ -67,11 +67,11 @@ class Experiment:
 
     Args:
         name: the name in its file.
-        title: the title in its file, of the latest run.
+        title: the title in its file, the newest that a run has.
         arms: the finished runs; federated arms first.
         begun: the same of the runs that have not finished.
         repeats: finished runs that repeat a seed, each with the later run that is counted.
-        labels: what its file says for the report only, of the latest run.
+        labels: what its file says for the report only, the newest that a run has.
     """
 
     name: str
@@ -170,7 +170,7 @@ def _experiment(name: str, runs: list[Run]) -> Experiment:
         *earlier, latest = sorted(same, key=_age)
         counted.append(latest)
         repeats.extend((run, latest) for run in earlier)
-    newest = max(runs, key=_age)
+    newest = max(runs, key=lambda run: (run.labels.since or _age(run)[0], run.id))
     arms = _arms([*counted, *(run for run in runs if not run.summary)])
     return Experiment(
         name=name,

@@ -4,7 +4,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fedqml.report.ablation import ablation_sentences, ablation_table, missing_baseline
+from fedqml.report.ablation import (
+    ablation_sentences,
+    ablation_table,
+    discordant_table,
+    missing_baseline,
+)
 from fedqml.report.about import Source, sources
 from fedqml.report.arms import Experiment, group
 from fedqml.report.circuits import CircuitDrawing, circuits
@@ -46,6 +51,7 @@ class Section:
     published: Table | None
     published_costs: Table | None
     ablation: Table | None
+    discordant: Table | None
     ablation_sentences: tuple[tuple[str, str], ...]
     missing_baseline: str
     curves: Figure | None
@@ -114,6 +120,7 @@ def _section(experiment: Experiment, stem: str) -> Section:
         published=published_table(experiment) if finished else None,
         published_costs=published_costs_table(experiment) if finished else None,
         ablation=ablation_table(experiment),
+        discordant=discordant_table(experiment),
         ablation_sentences=ablation_sentences(experiment),
         missing_baseline=missing_baseline(experiment),
         curves=draw_curves(experiment),

@@ -34,13 +34,16 @@ def _section(section: Section) -> Iterator[str]:
             f"- **{_escape(verdict.arm)}: {verdict.name}.** {_escape(verdict.text)}"
             for verdict in section.verdicts
         )
-    for table in (section.published, section.published_costs, section.ablation):
+    for table in (section.published, section.published_costs):
         if table:
             yield _table(table)
     if section.ablation_sentences:
         yield "\n".join(
             f"- **{_escape(arm)}.** {_escape(text)}" for arm, text in section.ablation_sentences
         )
+    for table in (section.ablation, section.discordant):
+        if table:
+            yield _table(table)
     if section.missing_baseline:
         yield _escape(section.missing_baseline)
     yield from _figure(section, "curves", section.curves)

@@ -125,7 +125,7 @@ def published_table(experiment: Experiment) -> Table | None:
     found = measured_beside(experiment)
     return Table(
         caption="Beside the published values: mean ± standard deviation over seeds",
-        head=("Arm", "Quantity", "Ours", "Published", "Difference", "Margin", "Within"),
+        head=("Arm", "Quantity", "Ours", "Published", "Difference", "Margin (points)", "Within"),
         align="llrrrrl",
         rows=tuple(_measured_row(beside) for beside in found),
         notes=tuple(_notes(experiment, found)),
@@ -220,9 +220,8 @@ def _notes(experiment: Experiment, found: tuple[Beside, ...]) -> list[str]:
     notes = [f"Published in: {published.source}."]
     if any(beside.margin for beside in found):
         notes.append(
-            f"Margin: where our accuracy minus theirs would lie in {CONFIDENT} of cases if theirs "
-            f"were the share of right answers among {count(published.test_examples or 0)} test "
-            "examples drawn anew and both models were equally good (binomial, Wilson’s interval "
+            f"Margin: the differences that chance allows in a test set of their size, {CONFIDENT} "
+            f"(binomial: Wilson’s interval for {count(published.test_examples or 0)} examples, "
             "around their value). Theirs is taken as one run: how far another of their runs would "
             "lie is not known and not in it, nor is the spread over our seeds."
         )

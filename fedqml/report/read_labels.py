@@ -17,7 +17,8 @@ def parse_labels(record: Record) -> Labels:
     if margin <= 0:
         raise Damaged(f"{record.where}: `margin` is not above 0: {margin!r}.")
     published = _published(record.record("published")) if "published" in record.fields else None
-    return Labels(published, baseline, margin)
+    since = record.text("labelled") if "labelled" in record.fields else ""
+    return Labels(published, baseline, margin, since)
 
 
 def _published(record: Record) -> Published:

@@ -98,11 +98,19 @@ class Published:
 
 @dataclass(frozen=True)
 class Labels:
-    """What an experiment file says for the report only; ``margin`` is in points."""
+    """What an experiment file says for the report only.
+
+    Args:
+        published: values of others.
+        baseline: the label of the arm that all others are compared with.
+        margin: how many points of test accuracy count as near central training.
+        since: when the labels became what they are; empty for older runs.
+    """
 
     published: Published | None = None
     baseline: str | None = None
     margin: float = MARGIN
+    since: str = ""
 
 
 @dataclass(frozen=True)

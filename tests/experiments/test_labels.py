@@ -116,11 +116,17 @@ def test_a_finished_run_gets_the_newest_labels_and_is_not_run_again(tmp_path, mo
     assert not run_experiment(run, build, tmp_path, silent).done_before
     monkeypatch.setattr("fedqml.experiments.run.proceed", None)  # training would fail
     assert "published" not in store.read("experiment")
+    since = store.read("experiment")["labelled"]
     other = replace(run, name="other", labels={"margin": 3.0})
     for labelled in (run, expand(LABELS)[0], other, expand("margin = 1.0")[0]):
         assert run_experiment(labelled, build, tmp_path, silent).done_before
         found = store.read("experiment")
         assert {key: found[key] for key in labelled.labels} == dict(labelled.labels)
+        if labelled is run:
+            assert found["labelled"] == since  # nothing has changed
+        else:
+            assert found["labelled"] > since
+            since = found["labelled"]
     # The newest labels of each experiment that shares the run, and none of the older.
     assert found["margin"] == 1.0
     assert "published" not in found

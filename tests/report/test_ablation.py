@@ -9,6 +9,7 @@ from fedqml.report.ablation import (
     ablation_sentences,
     ablation_table,
     ablations,
+    discordant_table,
     missing_baseline,
 )
 from fedqml.report.further_csv import further_csv
@@ -79,7 +80,7 @@ def test_no_difference_is_found_never_equality(tmp_path: Path) -> None:
     arm(tmp_path, "plain", PLAIN)
     arm(tmp_path, "x", [0.901, 0.909, 0.921, 0.899])
     text = sentence(tmp_path)
-    assert text.startswith("No difference was found: interval -0.18 to +0.18 points (4 common")
+    assert text.startswith("No difference was found: +0.00 points, interval -0.18 to +0.18 (4 com")
     assert "p = 1.000, 1.000 after Holm" in text
     assert "equal" not in text
 
@@ -87,7 +88,7 @@ def test_no_difference_is_found_never_equality(tmp_path: Path) -> None:
 def test_a_difference_is_said_with_its_side(tmp_path: Path) -> None:
     arm(tmp_path, "plain", PLAIN)
     arm(tmp_path, "x", [0.80, 0.82, 0.81, 0.80])
-    assert sentence(tmp_path).startswith("10.00 points below the baseline: interval -")
+    assert sentence(tmp_path).startswith("Worse than the baseline: -10.00 points, interval -")
 
 
 def test_a_difference_that_the_number_of_arms_explains_is_none(tmp_path: Path) -> None:
@@ -98,7 +99,7 @@ def test_a_difference_that_the_number_of_arms_explains_is_none(tmp_path: Path) -
     arm(tmp_path, "z", [0.899, 0.911, 0.919, 0.901])
     texts = dict(ablation_sentences(experiment(tmp_path)))
     assert ttest_rel(x, PLAIN).pvalue < 0.05
-    assert texts["x"].startswith("No difference was found once the number of arms is counted")
+    assert texts["x"].startswith("Not settled: +1.80 points, interval +0.")
 
 
 @pytest.mark.parametrize(
@@ -145,10 +146,11 @@ def test_discordant_rows_and_mcnemar(tmp_path: Path) -> None:
     assert (item.discordant.seeds, item.discordant.ours, item.discordant.theirs) == (2, 17, 2)
     assert item.discordant.p == pytest.approx(mcnemar(9, 0) + mcnemar(8, 2))  # twice their mean
     assert item.discordant.holm == item.discordant.p
-    table = ablation_table(experiment(tmp_path))
+    table = discordant_table(experiment(tmp_path))
     assert table is not None
-    assert cells(table)[1]["Test rows only one gets right (arm / baseline)"] == "17 / 2"
-    assert any("McNemar" in note for note in table.notes)
+    # 2 / 2^9 and 2 (1 + 10 + 45) / 2^10
+    assert table.rows == (("x", "2", "17", "2", "0.113 (0.113)"),)
+    assert "McNemar" in table.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -187,7 +189,7 @@ def test_parameters_are_classical_and_quantum(tmp_path: Path) -> None:
     assert [row["Parameters (classical + quantum)"] for row in cells(table)] == ["124 + 24"] * 2
     assert table.rows[0][:4] == ("plain", "4", "124 + 24", "baseline")
     assert all(len(row) == len(table.head) == len(table.align) for row in table.rows)
-    assert "–: no seed has predictions of both arms" in table.notes[-1]
+    assert discordant_table(experiment(tmp_path)) is None
 
 
 def test_without_a_baseline_nothing_is_said(tmp_path: Path) -> None:
@@ -212,8 +214,12 @@ def test_a_baseline_alone_has_no_table(tmp_path: Path) -> None:
 def test_in_full_precision(tmp_path: Path) -> None:
     arm(tmp_path, "plain", PLAIN, predicted=LABELS)
     arm(tmp_path, "x", [0.93, 0.92, 0.95, 0.91], predicted=right_except(0))
-    (row,) = rows(further_csv([experiment(tmp_path)])["ablation.csv"])
-    (item,) = ablations(experiment(tmp_path))
+    arm(tmp_path, "y", [0.93, 0.92, 0.95, 0.91])
+    row, _ = rows(further_csv([experiment(tmp_path)])["ablation.csv"])
+    item, _ = ablations(experiment(tmp_path))
+    table = discordant_table(experiment(tmp_path))
+    assert table is not None
+    assert table.notes[1].endswith("test rows: y.")
     assert float(row["test_accuracy_p"]) == item.accuracy.p
     assert float(row["test_accuracy_p_holm"]) == item.accuracy.holm
     assert (row["arm"], row["baseline"], row["common_seeds"]) == ("x", "plain", "4")

@@ -50,7 +50,7 @@ def test_ours_theirs_and_the_difference(tmp_path: Path) -> None:
         "Ours": "0.2700 ± 0.0141",  # 1.2 - accuracy, sd .01 * sqrt(2)
         "Published": "0.4133",
         "Difference": "-0.1433",
-        "Margin": "–",
+        "Margin (points)": "–",
         "Within": "–",
     }
     assert accuracy["Ours"] == "93.00 ± 1.41 %"
@@ -58,7 +58,7 @@ def test_ours_theirs_and_the_difference(tmp_path: Path) -> None:
     assert accuracy["Difference"] == "-0.40 points"
     assert accuracy["Within"] == "within"
     assert table.notes[0] == "Published in: Chen and Yoo, table III."
-    assert "2,000 test examples drawn anew" in table.notes[1]
+    assert "interval for 2,000 examples" in table.notes[1]
     assert any("Our test set has 114 examples, theirs 2,000." in note for note in table.notes)
 
 
@@ -80,7 +80,7 @@ def test_without_their_test_examples_there_is_no_margin(tmp_path: Path) -> None:
     table = published_table(experiment(tmp_path))
     assert table is not None
     (row,) = cells(table)
-    assert (row["Margin"], row["Within"], row["Difference"]) == ("–", "–", "+0.00 points")
+    assert (row["Margin (points)"], row["Within"], row["Difference"]) == ("–", "–", "+0.00 points")
     assert any("test_examples" in note for note in table.notes)
 
 
@@ -172,11 +172,17 @@ def test_the_newest_labels_and_the_newest_arm_of_a_name_count(tmp_path: Path) ->
     old = labels(federated={"test_accuracy": 0.1})
     new = labels(federated={"test_accuracy": 0.9})
     early, late = "2026-01-01T00:00:00+00:00", "2026-02-01T00:00:00+00:00"
-    write_run(tmp_path, labels=new, started=late, accuracy=[0.5, 0.8])
-    write_run(tmp_path, labels=old, started=early, config=settings(local__lr=9))
-    (beside,) = measured_beside(experiment(tmp_path))
+    write_run(tmp_path / "a", labels=new, started=late, accuracy=[0.5, 0.8])
+    write_run(tmp_path / "a", labels=old, started=early, config=settings(local__lr=9))
+    (beside,) = measured_beside(experiment(tmp_path / "a"))
     assert (beside.theirs, beside.ours.mean) == (0.9, 0.8)
     assert "lr = 0.02" in beside.arm.label
+    # A run that was begun early and labelled anew.
+    relabelled = {**new, "labelled": "2026-03-01T00:00:00+00:00"}
+    write_run(tmp_path / "b", labels=relabelled, started=early, seed=0)
+    write_run(tmp_path / "b", labels={**old, "labelled": late}, started=late, seed=1)
+    (beside,) = measured_beside(experiment(tmp_path / "b"))
+    assert beside.theirs == 0.9
 
 
 @pytest.mark.parametrize(
