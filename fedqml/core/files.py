@@ -54,7 +54,8 @@ def write_json(path: Path, value: Any) -> None:
         OSError: as ``write_atomic``.
     """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomic(path, f"{text}\n".encode())
+    # A file name that is no text in any encoding: JSON's own escape reads back as the same.
+    write_atomic(path, f"{text}\n".encode(errors="backslashreplace"))
 
 
 def fsync(path: Path) -> None:

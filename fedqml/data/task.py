@@ -207,20 +207,39 @@ class Objective:
             params: the weights.
             key: 63 random bits, for models that draw in evaluation, too, as a device with shots.
         """
-        x, y = self.data.data.test
         sums: dict[str, float] = {}
+        for outputs, y in self._tested(params, key):
+            for name, function in {"loss": self.loss, **self.metrics}.items():
+                # Summed in double precision: a mean of many float32 losses loses digits.
+                sums[name] = sums.get(name, 0.0) + float(function(outputs, y).double().sum())
+        return {name: total / len(self.data.data.test[1]) for name, total in sums.items()}
+
+    @torch.no_grad()
+    def predict(self, params: Float[Tensor, " d"], key: Int[Tensor, ""]) -> Tensor:
+        """Return the model's outputs on the server's test data, of which ``evaluate`` has means.
+
+        Args:
+            params: the weights.
+            key: as for ``evaluate``; equal keys give equal draws, hence equal outputs.
+
+        Returns:
+            The outputs, ``(tests, ...)``; for a classifier the logits, ``(tests, classes)``.
+        """
+        return torch.cat([outputs for outputs, _ in self._tested(params, key)])
+
+    def _tested(
+        self, params: Float[Tensor, " d"], key: Int[Tensor, ""]
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield outputs and labels of the test data, part by part."""
+        x, y = self.data.data.test
         # A model may draw from the global generator: always the same, and the caller's unchanged.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(0)
             for start in range(0, len(y), _EVALUATION_BATCH):
-                part = y[start : start + _EVALUATION_BATCH]
                 # Cloned: a model may work in place on its input.
                 rows = x[start : start + _EVALUATION_BATCH].clone()
                 outputs = self.outputs(params, rows, fold(key, torch.tensor(start)))
-                for name, function in {"loss": self.loss, **self.metrics}.items():
-                    # Summed in double precision: a mean of many float32 losses loses digits.
-                    sums[name] = sums.get(name, 0.0) + float(function(outputs, part).double().sum())
-        return {name: total / len(y) for name, total in sums.items()}
+                yield outputs, y[start : start + _EVALUATION_BATCH]
 
 
 def _changed(

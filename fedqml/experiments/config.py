@@ -8,13 +8,14 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 from fedqml.core.errors import InputError, require
 from fedqml.core.resolve import call, find, nearest, settings
+from fedqml.experiments.labels import LABELS, labels
 
 PLUGINS = {
     "data": ("fedqml.data.sources",),
@@ -84,6 +85,7 @@ class Experiment:
         config: every setting that the results depend on, defaults included.
         run: the section ``[run]``.
         base: the folder that relative paths start from.
+        labels: what the file says for the report only; see ``fedqml.experiments.labels``.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Experiment:
     config: Mapping[str, Any]
     run: RunSettings
     base: Path
+    labels: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -184,15 +187,28 @@ def experiments(
             raise InputError(f"{override}: settings can be changed so, but not `sweep` or `arms`.")
         sweep.pop(key, None)
         _put(plain, key, value)
+    given = {key: plain.pop(key) for key in LABELS if key in plain}
+    arms = list(_arms(plain, sweep, _table(table, "arms")))
+    # A label may name an arm of the file that an override has left out.
+    named = dict.fromkeys([*(arm for arm, _ in arms), *_arms_without(overrides, table)])
+    checked = labels(given, named)
     found: dict[str, Experiment] = {}
-    for arm, settled in _arms(plain, sweep, _table(table, "arms")):
-        for run in _runs(settled, arm, name, base):
+    for arm, settled in arms:
+        for run in _runs(settled, arm, name, base, checked):
             if run.id in found:
                 raise InputError(
                     f"the arms `{found[run.id].arm}` and `{run.arm}` have the same settings."
                 )
             found[run.id] = run
     return list(found.values())
+
+
+def _arms_without(overrides: Sequence[str], table: Mapping[str, Any]) -> list[str]:
+    """Return the labels of the file's own arms, where overrides may have changed them."""
+    if not overrides:
+        return []
+    plain = {key: value for key, value in table.items() if key not in ("sweep", "arms")}
+    return [arm for arm, _ in _arms(plain, _table(table, "sweep"), _table(table, "arms"))]
 
 
 def _arms(
@@ -216,10 +232,12 @@ def _arms(
         yield arm, table
 
 
-def _runs(table: Mapping[str, Any], arm: str, name: str, base: Path) -> Iterator[Experiment]:
+def _runs(
+    table: Mapping[str, Any], arm: str, name: str, base: Path, labels: Mapping[str, Any]
+) -> Iterator[Experiment]:
     for key in table:
         if key not in _KEYS:
-            known = (*_KEYS, "sweep", "arms")
+            known = (*_KEYS, *LABELS, "sweep", "arms")
             raise InputError(
                 f"{key}: unknown section.{nearest(key, known)} Allowed: {', '.join(known)}."
             )
@@ -242,7 +260,7 @@ def _runs(table: Mapping[str, Any], arm: str, name: str, base: Path) -> Iterator
     config["run"] = {k: v for k, v in asdict(run).items() if k not in ("seeds", "checkpoint_every")}
     label = table.get("name", name)
     for seed in run.seeds:
-        yield Experiment(label, table.get("title", label), arm, seed, config, run, base)
+        yield Experiment(label, table.get("title", label), arm, seed, config, run, base, labels)
 
 
 def _strategy(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -199,10 +199,26 @@ def proceed(federation: Federation, progress: Progress) -> Iterator[Progress]:
         yield progress
 
 
+def tested_outputs(federation: Federation, progress: Progress) -> Tensor:
+    """Return the outputs on the test data behind the ``test_`` columns of the last row.
+
+    Whatever the model draws is drawn as it was then. Hardware cannot repeat its draws; there the
+    outputs are those of another execution.
+
+    Returns:
+        The outputs, shape ``(tests, ...)``.
+    """
+    key = _evaluation_key(federation, progress.round)
+    return federation.objective.predict(progress.params[0], key)
+
+
 def _tested(federation: Federation, params: Float[Tensor, " d"], round: int) -> Row:
-    key = torch.tensor(derive(federation.seed, "evaluation", round) % 2**63)
-    values = federation.objective.evaluate(params, key)
+    values = federation.objective.evaluate(params, _evaluation_key(federation, round))
     return {f"test_{name}": _finite(value) for name, value in values.items()}
+
+
+def _evaluation_key(federation: Federation, round: int) -> Tensor:
+    return torch.tensor(derive(federation.seed, "evaluation", round) % 2**63)
 
 
 def _finite(value: float) -> float | None:

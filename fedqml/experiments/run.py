@@ -1,10 +1,12 @@
 """Run a federation in a folder: resumed where it stopped, skipped where it is done."""
 
+import hashlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,14 @@ from fedqml.experiments.build import Build
 from fedqml.experiments.config import Experiment
 from fedqml.experiments.costs import quantum_layers
 from fedqml.experiments.environment import PACKAGES, environment
+from fedqml.experiments.labels import LABELS
+from fedqml.experiments.predictions import predictions
 from fedqml.experiments.rounds import Federation, Progress, Row, begin, proceed
 from fedqml.experiments.store import Damaged, Store
 from fedqml.quantum.circuit import Circuit
+
+_NAMES = ("name", "title", "arm")
+_SINCE = "labelled"  # since when the labels are what they are
 
 Watch = Callable[[Row], None]
 """Called with each round's row as soon as it is there."""
@@ -57,6 +64,7 @@ def run_experiment(experiment: Experiment, build: Build, results: Path, watch: W
             "name": experiment.name,
             "title": experiment.title,
             "arm": {"label": experiment.arm, "central": federation.clients == 1},
+            **experiment.labels,
         }
         store = Store(results / experiment.id)
         every = experiment.run.checkpoint_every
@@ -76,7 +84,7 @@ def run_in(
     Args:
         store: the folder.
         federation: what to run.
-        labels: name and title of the experiment, and its arm.
+        labels: name and title of the experiment, its arm, and what else is for the report only.
         config: the settings, for people.
         every: rounds between checkpoints.
         watch: called with each new row.
@@ -91,6 +99,8 @@ def run_in(
         summary, warnings = _finished(store, federation, signature)
         if summary is not None:
             warnings += _describe(store, federation, labels, config)
+            summary, remade = _with_predictions(store, federation, summary)
+            warnings += remade
             return Outcome(True, 0, tuple(warnings), summary)
         progress, damaged = store.latest(signature)
         warnings += damaged
@@ -115,9 +125,10 @@ def run_in(
             raise
         if torch.equal(progress.params[0], federation.objective.first):
             warnings.append("No weight changed in the whole run: nothing was learned.")
-        summary = _summary(federation, progress, signature)
+        predicted = predictions(federation, progress)
+        summary = _summary(federation, progress, signature, predicted)
         trained = federation.objective.packing.unpack(progress.params[0])
-        store.finish(progress, {**federation.objective.frozen, **trained}, summary)
+        store.finish(progress, {**federation.objective.frozen, **trained}, predicted, summary)
         return Outcome(False, resumed, tuple(warnings), summary)
 
 
@@ -139,11 +150,35 @@ def _finished(
         if summary is None:
             return None, []
         store.same(summary["signature"], signature)
-        if store.finished(federation.objective.packing).digest() != summary["hash"]:
+        progress = store.finished(federation.objective.packing)
+        if progress.digest() != summary["hash"]:
             raise Damaged("weights or history differ from its hash")
+        whole = _summary(federation, progress, signature, None)
+        for name in whole.keys() - {"predictions"}:
+            if summary.get(name) != whole[name]:
+                raise Damaged(f"the history does not give its `{name}`")
     except (Damaged, KeyError) as error:
         return None, [f"The finished run in {store.folder} is damaged ({error}); made anew."]
     return summary, []
+
+
+def _with_predictions(
+    store: Store, federation: Federation, summary: dict[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Return a finished run's summary, its predictions made anew if they are not whole.
+
+    They follow from the model, so nothing is trained again; runs made before predictions were
+    saved get theirs in the same way.
+    """
+    if "predictions" in summary and store.has_predictions(summary["predictions"]):
+        return summary, []
+    progress = store.finished(federation.objective.packing)
+    predicted = predictions(federation, progress)
+    mended = {**summary, "predictions": _checksum(predicted)}
+    store.finish_predictions(predicted, mended)
+    if "predictions" not in summary:
+        return mended, []
+    return mended, [f"The predictions in {store.folder} were damaged; made anew from the model."]
 
 
 def _describe(
@@ -178,11 +213,17 @@ def _label(store: Store, labels: dict[str, Any], rest: dict[str, Any]) -> None:
         before = store.read("experiment") or {}
     except Damaged:
         before = {}
-    known = [{key: before[key] for key in labels}] if labels.keys() <= before.keys() else []
+    known = []
+    if before.keys() >= {*_NAMES}:
+        known.append({key: before[key] for key in (*_NAMES, *LABELS, _SINCE) if key in before})
     known += before.get("also", [])
-    # A new title of an experiment replaces its old one.
+    same = [k for k in known if {**k, _SINCE: None} == {**labels, _SINCE: None}]
+    now = datetime.now(UTC).isoformat()
+    # A new title of an experiment replaces its old one; the report takes its newest labels.
     others = [k for k in known if (k["name"], k["arm"]) != (labels["name"], labels["arm"])]
-    store.describe("experiment", {"id": store.folder.name, **labels, **rest, "also": others})
+    since = {_SINCE: same[0].get(_SINCE, now) if same else now}
+    described = {"id": store.folder.name, **labels, **since, **rest, "also": others}
+    store.describe("experiment", described)
 
 
 @contextmanager
@@ -222,7 +263,13 @@ def _picture(circuit: Circuit) -> bytes:
     return stream.getvalue()
 
 
-def _summary(federation: Federation, progress: Progress, signature: str) -> dict[str, Any]:
+def _checksum(content: bytes | None) -> str | None:
+    return None if content is None else hashlib.sha256(content).hexdigest()
+
+
+def _summary(
+    federation: Federation, progress: Progress, signature: str, predicted: bytes | None
+) -> dict[str, Any]:
     return {
         "status": "finished",
         "rounds": progress.round,
@@ -238,4 +285,5 @@ def _summary(federation: Federation, progress: Progress, signature: str) -> dict
             "total": federation.objective.packing.size,
             "quantum": federation.costs[federation.objective].weights,
         },
+        "predictions": _checksum(predicted),
     }

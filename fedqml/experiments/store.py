@@ -171,13 +171,41 @@ class Store:
             )
 
     def finish(
-        self, progress: Progress, model: dict[str, torch.Tensor], summary: dict[str, Any]
+        self,
+        progress: Progress,
+        model: dict[str, torch.Tensor],
+        predictions: bytes | None,
+        summary: dict[str, Any],
     ) -> None:
-        """Write the model and the summary, which makes the run finished; drop checkpoints."""
+        """Write model, predictions and the summary, which makes the run finished; drop checkpoints.
+
+        Args:
+            progress: the run after its last round.
+            model: every tensor of the model.
+            predictions: the content of ``predictions.csv``, if the model has classes.
+            summary: what the run came to.
+        """
         _save_tensors(self._model, model)
         self.rewrite_history(progress.rows)
-        self.describe("summary", summary)
+        self.finish_predictions(predictions, summary)
         shutil.rmtree(self._checkpoints)
+
+    def finish_predictions(self, predictions: bytes | None, summary: dict[str, Any]) -> None:
+        """Write the predictions, and after them the summary with their checksum."""
+        if predictions is None:
+            self._predictions.unlink(missing_ok=True)
+        else:
+            write_atomic(self._predictions, predictions)
+        self.describe("summary", summary)
+
+    def has_predictions(self, checksum: str | None) -> bool:
+        """Return whether ``predictions.csv`` has this SHA-256; without any, there must be none."""
+        try:
+            return _sha256(self._predictions) == checksum
+        except FileNotFoundError:
+            return checksum is None
+        except OSError:
+            return False
 
     def finished(self, packing: Packing) -> Progress:
         """Return a finished run, without what was remembered between rounds.
@@ -196,6 +224,10 @@ class Store:
     @property
     def _history(self) -> Path:
         return self.folder / "history.jsonl"
+
+    @property
+    def _predictions(self) -> Path:
+        return self.folder / "predictions.csv"
 
     @property
     def _model(self) -> Path:

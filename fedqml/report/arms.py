@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from fedqml.report.results import Results, Run, order_metrics
+from fedqml.report.results import Labels, Results, Run, order_metrics
 
 _SHOWN_DIFFERENCES = 3
 
@@ -32,6 +32,11 @@ class Arm:
     def settings(self) -> dict[str, str]:
         """Return the settings that every seed shares, as in ``{"local.epochs": "2"}``."""
         return _settings(self.runs[0])
+
+    @property
+    def name(self) -> str:
+        """Return the label in the experiment's file; ``label`` may tell it from namesakes."""
+        return _label(self.runs[0])
 
     def final(self, name: str) -> dict[int, int | float]:
         """Return a column's value after the last round, by seed; NaN where it is missing."""
@@ -62,10 +67,11 @@ class Experiment:
 
     Args:
         name: the name in its file.
-        title: the title in its file, of the latest run.
+        title: the title in its file, the newest that a run has.
         arms: the finished runs; federated arms first.
         begun: the same of the runs that have not finished.
         repeats: finished runs that repeat a seed, each with the later run that is counted.
+        labels: what its file says for the report only, the newest that a run has.
     """
 
     name: str
@@ -73,6 +79,7 @@ class Experiment:
     arms: tuple[Arm, ...]
     begun: tuple[Arm, ...]
     repeats: tuple[tuple[Run, Run], ...]
+    labels: Labels
 
     @property
     def federated(self) -> tuple[Arm, ...]:
@@ -132,6 +139,21 @@ def reference(arm: Arm, experiment: Experiment) -> Arm | None:
     return min(experiment.central, key=distance, default=None)
 
 
+def named(experiment: Experiment, name: str) -> Arm | None:
+    """Return the finished arm that an experiment's file calls so.
+
+    Args:
+        experiment: its arms.
+        name: a label from the file.
+
+    Returns:
+        The arm; of several, made before and after a change of settings, the latest; None if
+        there is none.
+    """
+    found = [arm for arm in experiment.arms if arm.name == name.strip()]
+    return max(found, key=lambda arm: max(map(_age, arm.runs)), default=None)
+
+
 def differing(arms: Iterable[Arm]) -> tuple[str, ...]:
     """Return the names of the settings in which arms differ, in alphabetical order."""
     settings = [arm.settings for arm in arms]
@@ -148,13 +170,15 @@ def _experiment(name: str, runs: list[Run]) -> Experiment:
         *earlier, latest = sorted(same, key=_age)
         counted.append(latest)
         repeats.extend((run, latest) for run in earlier)
+    newest = max(runs, key=lambda run: (run.labels.since or _age(run)[0], run.id))
     arms = _arms([*counted, *(run for run in runs if not run.summary)])
     return Experiment(
         name=name,
-        title=max(runs, key=_age).title,
+        title=newest.title,
         arms=_only(arms, finished=True),
         begun=_only(arms, finished=False),
         repeats=tuple(repeats),
+        labels=newest.labels,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from fedqml.core.spreadsheet import harmless
 from fedqml.report.arms import Arm, Experiment
 from fedqml.report.difference import Difference, differences
 from fedqml.report.results import COSTS, Run, order_metrics
@@ -25,7 +26,7 @@ def table_csv(experiments: Sequence[Experiment]) -> bytes:
         for arm in experiment.arms:
             row = _arm_row(experiment, arm, columns)
             rows.append(row | _difference_row(compared.get(id(arm))) | _cost_row(arm))
-    return _encode(rows)
+    return encode(rows)
 
 
 def runs_csv(experiments: Sequence[Experiment]) -> bytes:
@@ -39,7 +40,7 @@ def runs_csv(experiments: Sequence[Experiment]) -> bytes:
         listed += [(run, run.arm) for run, _ in experiment.repeats]
         for run, label in listed:
             rows.append(_run_row(run, label, columns) | {"repeated_by": repeated.get(run.id)})
-    return _encode(rows)
+    return encode(rows)
 
 
 def history_csv(experiments: Sequence[Experiment]) -> bytes:
@@ -65,7 +66,7 @@ def history_csv(experiments: Sequence[Experiment]) -> bytes:
             *row.values.items(),
         )
     ]
-    return _encode(rows)
+    return encode(rows)
 
 
 def _arm_row(experiment: Experiment, arm: Arm, columns: Iterable[str]) -> Row:
@@ -123,17 +124,21 @@ def _columns(experiments: Sequence[Experiment]) -> tuple[str, ...]:
     return ("train_loss", "test_loss", *order_metrics(metrics))
 
 
-def _encode(rows: Sequence[Row]) -> bytes:
+def encode(rows: Sequence[Row]) -> bytes:
+    """Return rows as CSV, under the names of the first one's columns; nothing for no rows."""
     text = io.StringIO()
     if rows:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(rows[0])
         writer.writerows([_cell(value) for value in row.values()] for row in rows)
-    return text.getvalue().encode()
+    return text.getvalue().encode(errors="backslashreplace")
 
 
 def _cell(value: Cell) -> str | int | None:
-    """Return a cell; floats in the shortest form that reads back as the same number."""
+    """Return a cell; floats in the shortest form that reads back as the same number.
+
+    Texts come from experiment files: none may reach a spreadsheet as a formula.
+    """
     if isinstance(value, float):
         return repr(float(value)) if math.isfinite(value) else None
-    return value
+    return harmless(value) if isinstance(value, str) else value

@@ -1,13 +1,22 @@
 """The report before it is set: every sentence, table and figure, for HTML and Markdown alike."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fedqml.report.ablation import (
+    ablation_sentences,
+    ablation_table,
+    discordant_table,
+    missing_baseline,
+)
+from fedqml.report.about import Source, sources
 from fedqml.report.arms import Experiment, group
 from fedqml.report.circuits import CircuitDrawing, circuits
+from fedqml.report.confusion import confusion_tables, mistakes_tables, unpredicted
 from fedqml.report.curves import draw_curves
 from fedqml.report.formats import plural
+from fedqml.report.further_csv import further_csv
 from fedqml.report.plotting import Figure
 from fedqml.report.provenance import (
     commands,
@@ -18,6 +27,7 @@ from fedqml.report.provenance import (
     unfinished_table,
     unreadable_table,
 )
+from fedqml.report.published import published_costs_table, published_table
 from fedqml.report.results import Results
 from fedqml.report.split import clients_table, splits
 from fedqml.report.split_figure import draw_splits
@@ -28,14 +38,27 @@ from fedqml.report.verdict import Verdict, verdicts
 
 @dataclass(frozen=True)
 class Section:
-    """What is said about one experiment; ``stem`` begins its anchors and the names of its files."""
+    """What is said about one experiment; ``stem`` begins its anchors and the names of its files.
+
+    A part that has nothing to say is None or empty, and is left out.
+    """
 
     stem: str
     title: str
     summary: str
     results: Table | None
     verdicts: tuple[Verdict, ...]
+    published: Table | None
+    published_costs: Table | None
+    ablation: Table | None
+    discordant: Table | None
+    ablation_sentences: tuple[tuple[str, str], ...]
+    missing_baseline: str
     curves: Figure | None
+    confusions: tuple[Table, ...]
+    mistakes: tuple[Table, ...]
+    unpredicted: str
+    sources: tuple[Source, ...]
     split: Figure | None
     clients: tuple[Table, ...]
     circuits: tuple[CircuitDrawing, ...]
@@ -50,13 +73,14 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """The whole report, and the experiments that its CSV files are made from."""
+    """The whole report, the experiments that its CSV files are made from, and further files."""
 
     title: str
     overview: str
     sections: tuple[Section, ...]
     unreadable: Table | None
     experiments: tuple[Experiment, ...]
+    further: Mapping[str, bytes]
 
 
 def compose(results: Results) -> Document:
@@ -80,6 +104,7 @@ def compose(results: Results) -> Document:
         sections=sections,
         unreadable=unreadable_table(results),
         experiments=experiments,
+        further=further_csv(experiments),
     )
 
 
@@ -92,7 +117,17 @@ def _section(experiment: Experiment, stem: str) -> Section:
         summary=summarise(experiment),
         results=results_table(experiment) if finished else None,
         verdicts=verdicts(experiment),
+        published=published_table(experiment) if finished else None,
+        published_costs=published_costs_table(experiment) if finished else None,
+        ablation=ablation_table(experiment),
+        discordant=discordant_table(experiment),
+        ablation_sentences=ablation_sentences(experiment),
+        missing_baseline=missing_baseline(experiment),
         curves=draw_curves(experiment),
+        confusions=confusion_tables(experiment),
+        mistakes=mistakes_tables(experiment),
+        unpredicted=unpredicted(experiment),
+        sources=sources(experiment),
         split=draw_splits(found),
         clients=tuple(map(clients_table, found)),
         circuits=circuits(experiment),

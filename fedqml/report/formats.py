@@ -68,6 +68,18 @@ def interval(estimate: Estimate, scale: float = 1.0, digits: int = 4) -> str:
     return f"{low} to {high}"
 
 
+def p_value(p: float | None) -> str:
+    """Return a p-value; a dash where nothing was tested.
+
+    Example:
+        >>> p_value(0.0312), p_value(0.00004), p_value(None)
+        ('0.031', '<0.001', '–')
+    """
+    if p is None:
+        return "–"
+    return "<0.001" if p < 0.001 else decimal(p, 3)
+
+
 def count(number: int | float) -> str:
     """Return a count, or a mean of counts, with thousands apart; powers of ten from 10⁹ on.
 

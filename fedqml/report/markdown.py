@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterator
 
+from fedqml.report.about import Source
 from fedqml.report.document import Document, Section
+from fedqml.report.plotting import Figure
 from fedqml.report.tables import Table
-from fedqml.report.verdict import STATUS_NAMES
 
 _SPECIAL = re.compile(r"([\\`*_<>|\[\]&#~])")
 
@@ -19,9 +20,8 @@ def render_markdown(document: Document) -> str:
         blocks.extend(_section(section))
     if document.unreadable:
         blocks.append(_table(document.unreadable))
-    blocks.append(
-        "Full precision: [table.csv](table.csv), [runs.csv](runs.csv), [history.csv](history.csv)."
-    )
+    names = ("table.csv", "runs.csv", "history.csv", *document.further)
+    blocks.append(f"Full precision: {', '.join(f'[{name}]({name})' for name in names)}.")
     return "\n\n".join(blocks) + "\n"
 
 
@@ -31,13 +31,32 @@ def _section(section: Section) -> Iterator[str]:
         yield _table(section.results)
     if section.verdicts:
         yield "\n".join(
-            f"- **{_escape(verdict.arm)}: {STATUS_NAMES[verdict.status]}.** {_escape(verdict.text)}"
+            f"- **{_escape(verdict.arm)}: {verdict.name}.** {_escape(verdict.text)}"
             for verdict in section.verdicts
         )
-    for kind, figure in (("curves", section.curves), ("split", section.split)):
-        if figure:
-            yield f"![{_escape(figure.label)}](figures/{section.stem}-{kind}.svg)"
-            yield _escape(figure.caption)
+    for table in (section.published, section.published_costs):
+        if table:
+            yield _table(table)
+    if section.ablation_sentences:
+        yield "\n".join(
+            f"- **{_escape(arm)}.** {_escape(text)}" for arm, text in section.ablation_sentences
+        )
+    for table in (section.ablation, section.discordant):
+        if table:
+            yield _table(table)
+    if section.missing_baseline:
+        yield _escape(section.missing_baseline)
+    yield from _figure(section, "curves", section.curves)
+    for table in (*section.confusions, *section.mistakes):
+        yield _table(table)
+    if section.unpredicted:
+        yield _escape(section.unpredicted)
+    for source in section.sources:
+        yield " ".join(map(_escape, filter(None, _source(source))))
+        for table in (source.facts, source.left_out):
+            if table:
+                yield _table(table)
+    yield from _figure(section, "split", section.split)
     for drawing in section.circuits:
         if drawing.text:
             yield f"Circuit of {_escape(drawing.owner)}:"
@@ -52,6 +71,18 @@ def _section(section: Section) -> Iterator[str]:
             yield _table(table)
     for _, table in section.settings:
         yield _table(table)
+
+
+def _figure(section: Section, kind: str, figure: Figure | None) -> Iterator[str]:
+    if figure:
+        yield f"![{_escape(figure.label)}](figures/{section.stem}-{kind}.svg)"
+        yield _escape(figure.caption)
+
+
+def _source(source: Source) -> Iterator[str]:
+    yield f"Data: {source.title}."
+    yield source.link
+    yield f"Licence: {source.licence}." if source.licence else ""
 
 
 def _table(table: Table) -> str:

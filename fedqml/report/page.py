@@ -10,7 +10,6 @@ from fedqml.report.document import Document
 from fedqml.report.plotting import Figure
 from fedqml.report.record import Damaged
 from fedqml.report.svg import embed
-from fedqml.report.verdict import STATUS_NAMES
 
 
 def render_page(document: Document) -> str:
@@ -30,7 +29,6 @@ def render_page(document: Document) -> str:
     return template.render(
         document=document,
         style=Markup((package / "page.css").read_text("utf-8")),
-        status_names=STATUS_NAMES,
         inline_figure=_inline_figure,
         inline_circuit=_inline_circuit,
     )

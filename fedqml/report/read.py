@@ -5,8 +5,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from fedqml.core.errors import InputError
+from fedqml.report.read_labels import parse_labels
+from fedqml.report.read_predictions import parse_predictions
 from fedqml.report.record import Damaged, Record, as_record, parse_record
-from fedqml.report.results import COSTS, METRIC, Client, Data, Results, Round, Run, Summary
+from fedqml.report.results import (
+    COSTS,
+    METRIC,
+    Client,
+    Data,
+    Predictions,
+    Results,
+    Round,
+    Run,
+    Summary,
+)
 
 _RUN_FOLDER = re.compile(r"[0-9a-f]{16}")
 
@@ -97,6 +109,7 @@ def _as_labelled(run: Run, value: object) -> Run:
         title=label.text("title"),
         arm=arm.text("label"),
         central=arm.switch("central"),
+        labels=parse_labels(label),
     )
 
 
@@ -108,9 +121,10 @@ def _read_run(folder: Path, experiment: Record) -> Run:
     rounds = _parse_history(history) if history is not None else ()
     summary = _parse_summary(_read_record(folder, "summary.json"))
     environment = _read_record(folder, "environment.json")
-    data = _read_record(folder, "data.json")
+    described = _read_record(folder, "data.json")
+    data = _parse_data(described) if described is not None else None
     if summary is not None:
-        for file, content in (("environment.json", environment), ("data.json", data)):
+        for file, content in (("environment.json", environment), ("data.json", described)):
             if content is None:
                 raise Damaged(f"The run has finished, but {file} is missing.")
         last = rounds[-1].round if rounds else None
@@ -119,6 +133,7 @@ def _read_run(folder: Path, experiment: Record) -> Run:
                 f"summary.json says {summary.rounds} rounds, but history.jsonl "
                 + ("has none." if last is None else f"ends with round {last}.")
             )
+    predictions, unpredicted = _read_predictions(folder, summary, data)
     text = _read_bytes(folder, "circuit.txt")
     return Run(
         id=folder.name,
@@ -129,12 +144,32 @@ def _read_run(folder: Path, experiment: Record) -> Run:
         seed=experiment.integer("seed"),
         config=experiment.record("config").fields,
         environment=environment.fields if environment is not None else {},
-        data=_parse_data(data) if data is not None else None,
+        data=data,
         rounds=rounds,
         circuit_text=text.decode(errors="replace") if text is not None else None,
         circuit_svg=_read_bytes(folder, "circuit.svg"),
         summary=summary,
+        labels=parse_labels(experiment),
+        predictions=predictions,
+        unpredicted=unpredicted,
     )
+
+
+def _read_predictions(
+    folder: Path, summary: Summary | None, data: Data | None
+) -> tuple[Predictions | None, str]:
+    """Return a finished run's predictions, or why they cannot be used: its results still count."""
+    if summary is None or data is None:
+        return None, ""
+    if not summary.predicts:
+        return None, "" if summary.predicts is None else "it was made before they were saved"
+    try:
+        content = _read_bytes(folder, "predictions.csv")
+        if content is None:
+            raise Damaged("predictions.csv is missing.")
+        return parse_predictions(content, summary.predicts, data), ""
+    except Damaged as reason:
+        return None, str(reason).rstrip(".")
 
 
 def _read_bytes(folder: Path, file: str) -> bytes | None:
@@ -185,11 +220,15 @@ def _parse_summary(record: Record | None) -> Summary | None:
     if record is None or record.text("status") != "finished":
         return None
     parameters = record.record("parameters")
+    predicts = record.fields.get("predictions", "")
+    if predicts is not None and not isinstance(predicts, str):
+        raise Damaged(f"summary.json: `predictions` is not a text: {predicts!r}.")
     return Summary(
         rounds=record.integer("rounds"),
         hash=record.text("hash"),
         parameters=parameters.integer("total"),
         quantum_parameters=parameters.integer("quantum"),
+        predicts=predicts,
     )
 
 
@@ -203,6 +242,7 @@ def _parse_data(record: Record) -> Data:
         test_classes=_parse_classes(record, "test_classes", len(classes)),
         shape=record.counts("shape"),
         clients=tuple(_parse_client(item, len(classes)) for item in record.items("clients")),
+        about=record.record("about").fields if "about" in record.fields else {},
     )
 
 

@@ -1,8 +1,11 @@
 """What a results folder holds, as frozen dataclasses; a report is a function of these."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
 
 COSTS = (
     "samples",
@@ -14,6 +17,8 @@ COSTS = (
     "seconds",
 )
 METRIC = "test_"
+MARGIN = 2.0
+"""How many points of test accuracy a federated arm may lie from central, if nobody says else."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Client:
 
 @dataclass(frozen=True)
 class Data:
-    """What a run was trained and tested on."""
+    """What a run was trained and tested on; ``about`` is what the source says of itself."""
 
     fingerprint: str
     classes: tuple[str, ...]
@@ -55,21 +60,86 @@ class Data:
     test_classes: tuple[int, ...]
     shape: tuple[int, ...]
     clients: tuple[Client, ...]
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a final model said of each test row, in the order of the rows.
+
+    Args:
+        names: of the rows; None where the data have none.
+        labels: the index of each row's class.
+        predicted: the index of the class that the model chose.
+        probability: the probability that it gave to that class; NaN where it is no number.
+    """
+
+    names: tuple[str, ...] | None
+    labels: Int[np.ndarray, " tests"]
+    predicted: Int[np.ndarray, " tests"]
+    probability: Float[np.ndarray, " tests"]
+
+
+@dataclass(frozen=True)
+class Published:
+    """What others published of an experiment: a source, and values by an arm's label.
+
+    Args:
+        source: where.
+        test_examples: how many test examples are behind the accuracies, where that is known.
+        arms: history's columns after the last round, ``round`` itself, ``samples_a_round``, and
+            costs summed over all rounds.
+    """
+
+    source: str
+    test_examples: int | None
+    arms: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What an experiment file says for the report only.
+
+    Args:
+        published: values of others.
+        baseline: the label of the arm that all others are compared with.
+        margin: how many points of test accuracy count as near central training.
+        since: when the labels became what they are; empty for older runs.
+    """
+
+    published: Published | None = None
+    baseline: str | None = None
+    margin: float = MARGIN
+    since: str = ""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a finished run says of itself; ``hash`` is that of the final model."""
+    """What a finished run says of itself.
+
+    Args:
+        rounds: how many it trained.
+        hash: of the final model.
+        parameters: trained weights, those in circuits included.
+        quantum_parameters: trained weights in circuits.
+        predicts: the SHA-256 of the predictions; None for a model without classes, empty for a
+            run made before predictions were saved.
+    """
 
     rounds: int
     hash: str
     parameters: int
     quantum_parameters: int
+    predicts: str | None = ""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One arm of an experiment with one seed; ``summary`` is None until it has finished."""
+    """One arm of an experiment with one seed; ``summary`` is None until it has finished.
+
+    A finished run without ``predictions`` has in ``unpredicted`` the reason, unless its model
+    names no classes at all.
+    """
 
     id: str
     name: str
@@ -84,6 +154,9 @@ class Run:
     circuit_text: str | None
     circuit_svg: bytes | None
     summary: Summary | None
+    labels: Labels = Labels()
+    predictions: Predictions | None = None
+    unpredicted: str = ""
 
     @property
     def metrics(self) -> tuple[str, ...]:

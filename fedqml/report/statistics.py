@@ -1,11 +1,12 @@
 """Means, spreads and intervals over seeds, from closed forms."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import stdtrit
+from scipy.special import bdtr, stdtr, stdtrit
 
 CONFIDENCE = 0.95
 _NORMAL_QUANTILE = 1.959963984540054
@@ -132,6 +133,120 @@ def slopes(
     """
     centred = rounds - rounds.mean()
     return values @ centred / (centred @ centred)
+
+
+def paired_p(differences: Float[np.ndarray, " pairs"]) -> float | None:
+    """Return the two-sided p-value of Student's paired test that the mean difference is 0.
+
+    ``t = mean / (sd / sqrt(n))`` on ``n - 1`` degrees of freedom.
+
+    Args:
+        differences: one number a pair.
+
+    Returns:
+        The p-value; None for fewer than two pairs, for a NaN, and for differences without a
+        spread, of which the test would make certainty.
+
+    Example:
+        >>> round(paired_p(np.array([1.0, 2.0, 3.0])), 4)
+        0.0742
+
+    Source: Student, "The probable error of a mean", Biometrika 6 (1908).
+    """
+    estimate = student(differences)
+    if estimate.interval is None or estimate.flat:
+        return None
+    measured = spread(differences)
+    error = (measured.sd or 0.0) / math.sqrt(len(differences))
+    return float(2 * stdtr(len(differences) - 1, -abs(measured.mean) / error))
+
+
+def holm(ps: Sequence[float | None]) -> list[float | None]:
+    """Return p-values adjusted for their number by Holm's step-down method.
+
+    In ascending order ``max_{j <= i} min(1, (m - j + 1) p_j)``: whoever rejects those below
+    0.05 errs with one or more of them with probability at most 0.05, however they depend.
+
+    Args:
+        ps: p-values; a None was no test, stays None and does not count.
+
+    Example:
+        >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
+        [0.03, 0.06, 0.06]
+
+    Source: Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal
+    of Statistics 6 (1979).
+    """
+    tested = sorted((p, place) for place, p in enumerate(ps) if p is not None)
+    adjusted: list[float | None] = [None] * len(ps)
+    largest = 0.0
+    for step, (p, place) in enumerate(tested):
+        largest = max(largest, min(1.0, (len(tested) - step) * p))
+        adjusted[place] = largest
+    return adjusted
+
+
+def mcnemar(first: int, second: int) -> float:
+    """Return the two-sided p-value of McNemar's exact test.
+
+    ``min(1, 2 P(X <= min(b, c)))`` with ``X`` binomial of ``b + c`` fair coins.
+
+    Args:
+        first: examples that only the first of two models gets right, ``b``.
+        second: examples that only the second gets right, ``c``.
+
+    Returns:
+        The p-value; 1 where no example tells the models apart.
+
+    Example:
+        >>> mcnemar(0, 5), mcnemar(4, 4)
+        (0.0625, 1.0)
+
+    Source: McNemar, "Note on the sampling error of the difference between correlated
+    proportions", Psychometrika 12 (1947).
+    """
+    if first + second == 0:
+        return 1.0
+    return min(1.0, 2 * float(bdtr(min(first, second), first + second, 0.5)))
+
+
+def merged_p(ps: Sequence[float]) -> float:
+    """Return one p-value for several of the same hypothesis, however they depend on each other.
+
+    ``min(1, 2 mean(p))``; a single one stays as it is.
+
+    Args:
+        ps: at least one p-value.
+
+    Example:
+        >>> merged_p([0.01, 0.03]), merged_p([0.03])
+        (0.04, 0.03)
+
+    Source: Vovk and Wang, "Combining p-values via averaging", Biometrika 107 (2020).
+    """
+    return min(1.0, 2 * float(np.mean(ps))) if len(ps) > 1 else ps[0]
+
+
+def wilson(proportion: float, examples: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a proportion.
+
+    ``(p + z^2 / 2n) / (1 + z^2 / n) +- sampling_margin``
+
+    Args:
+        proportion: an accuracy between 0 and 1.
+        examples: how many test examples it was measured on.
+
+    Example:
+        >>> low, high = wilson(0.987, 2000)
+        >>> round(low, 4), round(high, 4)
+        (0.981, 0.9911)
+
+    Source: as for ``sampling_margin``.
+    """
+    z = _NORMAL_QUANTILE
+    centre = (proportion + z**2 / (2 * examples)) / (1 + z**2 / examples)
+    margin = sampling_margin(proportion, examples)
+    return centre - margin, centre + margin
 
 
 def sampling_margin(proportion: float, examples: int) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 from fedqml.report.arms import Arm, Experiment
 from fedqml.report.difference import Difference, differences
 from fedqml.report.formats import POINTS, decimal, listing, metric_name, percent, plural
-from fedqml.report.verdict import MARGIN, basis, gap
+from fedqml.report.verdict import basis, gap, in_points
 
 
 def summarise(experiment: Experiment) -> str:
@@ -34,28 +34,28 @@ def summarise(experiment: Experiment) -> str:
             f"Federated training ended at {ours} test accuracy, {gap(_points(only))} central "
             f"training at {theirs} ({basis(only)})."
         )
-    return _range(found)
+    return _range(found, experiment.labels.margin)
 
 
-def _range(found: list[Difference]) -> str:
+def _range(found: list[Difference], margin: float) -> str:
     lowest, highest = min(found, key=_points), max(found, key=_points)
     centrals = {item.central.label: item.central for item in found}
     central = "central training"
     if len(centrals) == 1:
         (only,) = centrals.values()
         central += f" ({_accuracy(only)} test accuracy)"
-    near = sum(abs(_points(item)) <= MARGIN + 1e-9 for item in found)
+    near = sum(abs(_points(item)) <= margin + 1e-9 for item in found)
     share = f"all {near} lie" if near == len(found) else f"{near} of {len(found)} lie"
     if gap(_points(lowest)) == gap(_points(highest)):
         return (
             f"All {len(found)} federated arms ended {gap(_points(lowest))} {central}. "
-            f"On average over seeds, {share} within {MARGIN:g} points of central."
+            f"On average over seeds, {share} within {in_points(margin)} of central."
         )
     return (
         f"The {len(found)} federated arms ended between {gap(_points(lowest))} and "
         f"{gap(_points(highest))} {central}. Lowest was {_end(lowest)}; highest was "
-        f"{_end(highest)}. On average over seeds, {share} within {MARGIN:g} "
-        "points of central."
+        f"{_end(highest)}. On average over seeds, {share} within "
+        f"{in_points(margin)} of central."
     )
 
 

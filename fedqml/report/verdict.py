@@ -9,15 +9,12 @@ from fedqml.report.difference import Difference, differences
 from fedqml.report.formats import CONFIDENT, POINTS, count, decimal, interval, listing, plural
 from fedqml.report.statistics import Estimate, slopes, student
 
-MARGIN = 2.0
-"""How many points of test accuracy a federated arm may lie from central training."""
-
 Status = Literal["within", "tentative", "better", "outside", "undecided"]
-STATUS_NAMES: dict[Status, str] = {
-    "within": f"within {MARGIN:g} points of central",
-    "tentative": f"within {MARGIN:g} points of central so far",
-    "better": f"more than {MARGIN:g} points better than central",
-    "outside": f"not within {MARGIN:g} points of central",
+_STATUS_NAMES: dict[Status, str] = {
+    "within": "within {margin} of central",
+    "tentative": "within {margin} of central so far",
+    "better": "more than {margin} better than central",
+    "outside": "not within {margin} of central",
     "undecided": "not compared",
 }
 _ROUNDING = 1e-9  # .94 - .92 is not quite .02
@@ -27,11 +24,30 @@ _LEAST_ROUNDS = 3
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one federated arm came to: its label, a status, and the sentences that explain it."""
+    """What one federated arm came to: its label, a status, and the sentences that explain it.
+
+    ``margin`` is how many points of test accuracy it may lie from central training.
+    """
 
     arm: str
     status: Status
     text: str
+    margin: float
+
+    @property
+    def name(self) -> str:
+        """Return the status in words."""
+        return _STATUS_NAMES[self.status].format(margin=in_points(self.margin))
+
+
+def in_points(margin: float) -> str:
+    """Return a margin in words.
+
+    Example:
+        >>> in_points(2.0), in_points(0.5), in_points(1.0)
+        ('2 points', '0.5 points', '1 point')
+    """
+    return f"{margin:g} point{'' if margin == 1 else 's'}"
 
 
 def verdicts(experiment: Experiment) -> tuple[Verdict, ...]:
@@ -75,54 +91,53 @@ def basis(found: Difference) -> str:
 
 
 def _verdict(arm: Arm, found: Difference | None, experiment: Experiment) -> Verdict:
+    margin = experiment.labels.margin
     if found is None:
         lacking = (
             "the experiment has no finished central arm to compare with"
             if not experiment.central
             else "the experiment does not measure test accuracy"
         )
-        return Verdict(arm.label, "undecided", f"No comparison: {lacking}.")
+        return Verdict(arm.label, "undecided", f"No comparison: {lacking}.", margin)
     points = found.estimate.mean * POINTS
     if not math.isfinite(points):
         return Verdict(
-            arm.label, "undecided", "No comparison: a final test accuracy was not measured."
+            arm.label, "undecided", "No comparison: a final test accuracy was not measured.", margin
         )
     opening = f"{gap(points).capitalize()} {found.central.label} ({basis(found)})."
-    if points > MARGIN + _ROUNDING:
-        return Verdict(arm.label, "better", f"{opening} {_certainty(found, points)}")
-    if points >= -MARGIN - _ROUNDING:
-        return Verdict(
-            arm.label,
-            "within" if _is_within(found.estimate) else "tentative",
-            f"{opening} {_certainty(found, points)}",
-        )
-    sentences = [opening, _certainty(found, points), *_reasons(arm, found.central)]
-    return Verdict(arm.label, "outside", " ".join(sentences))
+    certainty = _certainty(found, points, margin)
+    if points > margin + _ROUNDING:
+        return Verdict(arm.label, "better", f"{opening} {certainty}", margin)
+    if points >= -margin - _ROUNDING:
+        status: Status = "within" if _is_within(found.estimate, margin) else "tentative"
+        return Verdict(arm.label, status, f"{opening} {certainty}", margin)
+    sentences = [opening, certainty, *_reasons(arm, found.central)]
+    return Verdict(arm.label, "outside", " ".join(sentences), margin)
 
 
-def _certainty(found: Difference, points: float) -> str:
+def _certainty(found: Difference, points: float, margin: float) -> str:
     """Return how firmly the interval supports the side of the margin on which the mean lies."""
     if found.estimate.interval is None:
         return "One seed cannot tell how much of this is chance."
     low, high = (bound * POINTS for bound in found.estimate.interval)
     if found.estimate.flat:
         return "Seeds without a spread cannot tell how far another one would lie."
-    margin = f"{MARGIN:g} points"
-    if abs(points) <= MARGIN + _ROUNDING:
-        if _is_within(found.estimate):
-            return f"The whole interval lies within {margin}."
-        return f"The interval reaches beyond {margin}: more seeds are needed to be sure."
-    if high < -MARGIN:
-        return f"The whole interval lies more than {margin} below."
-    if low > MARGIN:
-        return f"The whole interval lies more than {margin} above."
-    return f"The interval does not exclude a difference of less than {margin}."
+    words = in_points(margin)
+    if abs(points) <= margin + _ROUNDING:
+        if _is_within(found.estimate, margin):
+            return f"The whole interval lies within {words}."
+        return f"The interval reaches beyond {words}: more seeds are needed to be sure."
+    if high < -margin:
+        return f"The whole interval lies more than {words} below."
+    if low > margin:
+        return f"The whole interval lies more than {words} above."
+    return f"The interval does not exclude a difference of less than {words}."
 
 
-def _is_within(estimate: Estimate) -> bool:
+def _is_within(estimate: Estimate, margin: float) -> bool:
     if estimate.interval is None or estimate.flat:
         return False
-    return all(abs(bound) * POINTS <= MARGIN + _ROUNDING for bound in estimate.interval)
+    return all(abs(bound) * POINTS <= margin + _ROUNDING for bound in estimate.interval)
 
 
 def _reasons(arm: Arm, central: Arm) -> list[str]:

@@ -18,7 +18,8 @@ def write_report(results: Path, output: Path) -> Path:
 
     The same results give the same bytes. ``index.html`` holds everything that it shows and
     opens without a network; beside it lie ``report.md``, ``table.csv`` (a row an arm),
-    ``runs.csv`` (a row a run), ``history.csv`` (a row a value) and ``figures/``.
+    ``runs.csv`` (a row a run), ``history.csv`` (a row a value) and ``figures/``; where there is
+    something for them, ``confusion.csv``, ``published.csv`` and ``ablation.csv``.
 
     Args:
         results: the folder into which ``fedqml run`` writes.
@@ -65,7 +66,9 @@ def _files(document: Document) -> dict[str, bytes]:
         "table.csv": table_csv(document.experiments),
         "runs.csv": runs_csv(document.experiments),
         "history.csv": history_csv(document.experiments),
-        "report.md": render_markdown(document).encode(),
+        **document.further,
+        # A file name that is no text in any encoding has its odd bytes written out.
+        "report.md": render_markdown(document).encode(errors="backslashreplace"),
         # The page comes last: once it is there, so is all that it links to.
-        "index.html": render_page(document).encode(),
+        "index.html": render_page(document).encode(errors="backslashreplace"),
     }

@@ -1,3 +1,4 @@
+import json
 import os
 import stat
 
@@ -47,3 +48,8 @@ def test_content_is_on_the_disk_before_the_name_and_the_name_before_it_returns(
     (temporary,) = [p for p in tmp_path.iterdir() if p.suffix == ".tmp"]
     path = tmp_path / "a"
     assert calls == [("fsync", temporary), ("rename", temporary, path), ("fsync", tmp_path)]
+
+
+def test_a_file_name_that_is_no_text_reads_back_as_it_was(tmp_path):
+    write_json(tmp_path / "a.json", {"name": "\udcff.jpg"})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"name": "\udcff.jpg"}

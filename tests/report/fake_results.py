@@ -1,9 +1,14 @@
 """Results folders as the runner writes them, with numbers that a test chooses."""
 
+import csv
 import hashlib
+import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from fedqml.core.spreadsheet import harmless
 
 CIRCUIT_SVG = """<?xml version="1.0" encoding="utf-8"?>
 <svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"
@@ -36,8 +41,16 @@ def write_run(
     circuit: str | None = CIRCUIT_SVG,
     started: str = "2026-11-22T12:00:00+00:00",
     hash: str | None = None,
+    labels: dict[str, Any] | None = None,
+    about: dict[str, Any] | None = None,
+    predicted: Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
+    probability: Sequence[float] | None = None,
 ) -> Path:
-    """Write one run; ``accuracy`` and ``loss`` have an entry a round, the first before training."""
+    """Write one run; ``accuracy`` and ``loss`` have an entry a round, the first before training.
+
+    ``predicted`` has a class for each of the test rows, whose own are ``labels_of_tests(classes)``.
+    """
     accuracy = [0.5, 0.8, 0.9] if accuracy is None else accuracy
     loss = [None if a is None else round(1.2 - a, 6) for a in accuracy] if loss is None else loss
     classes = ["malignant", "benign"] if classes is None else classes
@@ -55,6 +68,7 @@ def write_run(
             "arm": {"label": label, "central": central},
             "seed": seed,
             "config": config,
+            **(labels or {}),
         },
     )
     write(
@@ -80,10 +94,11 @@ def write_run(
             "fingerprint": hashlib.sha256(json.dumps(clients).encode()).hexdigest(),
             "classes": classes,
             "train": sum(client["examples"] for client in clients),
-            "test": 114,
+            "test": len(labels_of_tests(len(classes))) or 114,
             "shape": [30],
-            "test_classes": [42, *[72 // max(1, len(classes) - 1)] * (len(classes) - 1)],
+            "test_classes": _test_classes(len(classes)) if classes else [],
             "clients": clients,
+            **({} if about is None else {"about": about}),
         },
     )
     if circuit is not None:
@@ -111,6 +126,11 @@ def write_run(
             }
         )
     (folder / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    checksum = {}
+    if predicted is not None:
+        content = predictions_csv(labels_of_tests(len(classes)), predicted, names, probability)
+        (folder / "predictions.csv").write_bytes(content)
+        checksum = {"predictions": hashlib.sha256(content).hexdigest()}
     if finished:
         write(
             folder / "summary.json",
@@ -120,13 +140,40 @@ def write_run(
                 "hash": hash or hashlib.sha256(run_id.encode()).hexdigest(),
                 "seconds": 0.25 * len(rows),
                 "parameters": {"total": 148, "quantum": 24},
+                **checksum,
             },
         )
     return folder
 
 
+def labels_of_tests(classes: int) -> list[int]:
+    """Return the class of each test row of a fake run: 42 of the first, 72 of all others."""
+    counts = _test_classes(classes) if classes else []
+    return [place for place, number in enumerate(counts) for _ in range(number)]
+
+
+def _test_classes(classes: int) -> list[int]:
+    return [42, *[72 // max(1, classes - 1)] * (classes - 1)]
+
+
+def predictions_csv(
+    labels: Sequence[int],
+    predicted: Sequence[int],
+    names: Sequence[str] | None = None,
+    probability: Sequence[float] | None = None,
+) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    writer.writerow(("row", "name", "label", "predicted", "probability"))
+    for row, (label, guess) in enumerate(zip(labels, predicted, strict=True)):
+        name = harmless(names[row]) if names else ""
+        writer.writerow((row, name, label, guess, probability[row] if probability else 0.9))
+    return text.getvalue().encode()
+
+
 def write(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
+    text = json.dumps(value, ensure_ascii=False)
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def settings(**changes: Any) -> dict[str, Any]:

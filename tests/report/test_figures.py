@@ -184,3 +184,97 @@ def test_the_users_matplotlib_settings_neither_matter_nor_change(tmp_path: Path)
         before = dict(matplotlib.rcParams)
         assert curves(tmp_path) == plain
         assert dict(matplotlib.rcParams) == before
+
+
+PUBLISHED: dict[str, Any] = {
+    "published": {
+        "source": "S",
+        "arms": {
+            "epochs = 1": {"train_loss": 0.4, "test_loss": 0.41, "test_accuracy": 0.934},
+            "central": {"test_accuracy": 0.9365},
+        },
+    }
+}
+
+
+def reproduction(folder: Path, **more: Any) -> Figure:
+    for epochs in (1, 2, 4):
+        config = settings(local__epochs=epochs)
+        write_run(folder, label=f"epochs = {epochs}", config=config, labels=PUBLISHED, **more)
+    write_run(folder, labels=PUBLISHED, **CENTRAL, **more)
+    return curves(folder)
+
+
+def test_published_values_bring_the_layout_of_the_papers_figures(tmp_path: Path) -> None:
+    figure = reproduction(tmp_path)
+    words = texts(figure)
+    assert groups(figure, "axes_") == 6
+    assert {"Federated", "Central", "epochs = 1", "epochs = 4", "central", "published"} <= set(
+        words
+    )
+    assert "Panels of a row share their scale. Diamonds at the right edge" in figure.caption
+    # Federated training on the left: its title comes first and its three panels below it.
+    boxes = panel_boxes(figure)
+    left, right = boxes[::2], boxes[1::2]  # drawn row by row
+    assert len({round(box[0]) for box in left}) == len({round(box[0]) for box in right}) == 1
+    assert left[0][0] < right[0][0]
+    assert [round(a[1]) for a in left] == [round(b[1]) for b in right]
+    assert len({round(box[1]) for box in left}) == 3
+    _nothing_touches_the_edge(figure)
+
+
+def panel_boxes(figure: Figure) -> list[tuple[float, float]]:
+    """Return the left lower corner of each panel's background, in the order of drawing."""
+    root = ElementTree.fromstring(figure.svg)
+    panels = [g for g in root.iter(f"{SVG}g") if g.get("id", "").startswith("axes_")]
+    corners = []
+    for panel in panels:
+        path = next(panel.iter(f"{SVG}path")).get("d", "")
+        x, y = path.split()[1:3]
+        corners.append((float(x), float(y)))
+    return corners
+
+
+def diamonds(figure: Figure) -> int:
+    """Return how many markers of published values are drawn, the legend's included."""
+    root = ElementTree.fromstring(figure.svg)
+    hollow = {
+        "#" + path.get("id", "")
+        for path in root.iter(f"{SVG}path")
+        if path.get("d", "").count("L") == 3 and "M -0 " in path.get("d", "")
+    }
+    uses = (use.get("{http://www.w3.org/1999/xlink}href") for use in root.iter(f"{SVG}use"))
+    return sum(use in hollow for use in uses)
+
+
+def test_each_published_value_is_a_mark(tmp_path: Path) -> None:
+    assert diamonds(reproduction(tmp_path / "a")) == 4 + 1
+    write_run(tmp_path / "b")
+    assert diamonds(curves(tmp_path / "b")) == 0
+
+
+def test_published_values_far_away_are_in_the_picture(tmp_path: Path) -> None:
+    far = {"published": {"source": "S", "arms": {"federated": {"test_loss": 9.0}}}}
+    write_run(tmp_path, labels=far)
+    write_run(tmp_path, labels=far, **CENTRAL)
+    words = texts(curves(tmp_path))
+    assert "8" in words  # a tick of the axis that reaches up to 9
+    _nothing_touches_the_edge(curves(tmp_path))
+
+
+def test_published_values_without_central_training_keep_one_row(tmp_path: Path) -> None:
+    said = {"published": {"source": "S", "arms": {"federated": {"test_loss": 0.4}}}}
+    write_run(tmp_path, labels=said)
+    figure = curves(tmp_path)
+    assert groups(figure, "axes_") == 3
+    assert "Panels of a column share their scale. Diamonds" in figure.caption
+    assert diamonds(figure) == 1 + 1
+
+
+def test_a_published_arm_that_is_not_there_leaves_no_mark(tmp_path: Path) -> None:
+    said = {"published": {"source": "S", "arms": {"nobody": {"test_loss": 0.4}}}}
+    write_run(tmp_path, labels=said)
+    write_run(tmp_path, labels=said, **CENTRAL)
+    figure = curves(tmp_path)
+    assert "published" not in texts(figure)
+    assert "Diamonds" not in figure.caption

@@ -1,14 +1,22 @@
 import re
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from fedqml.report import write_report
 from fedqml.report.document import compose
 from fedqml.report.page import render_page
 from fedqml.report.read import read_results
 from tests.report.builders import CENTRAL
-from tests.report.fake_results import CIRCUIT_SVG, settings, split, write_run
+from tests.report.fake_results import (
+    CIRCUIT_SVG,
+    labels_of_tests,
+    settings,
+    split,
+    write_run,
+)
 from tests.report.html_check import Element, parse
 
 EVIL = '<script>alert("x")</script>&amp;'
@@ -143,6 +151,49 @@ def test_one_experiment_gives_its_title_to_the_page(tmp_path: Path) -> None:
         "Files",
     ]
     assert not list(tree.all("nav"))
+
+
+def test_every_part_has_its_place(tmp_path: Path) -> None:
+    labels = {
+        "baseline": "central",
+        "margin": 0.5,
+        "published": {"source": EVIL, "arms": {EVIL: {"test_accuracy": 0.9}}},
+    }
+    more: dict[str, Any] = {
+        "labels": labels,
+        "predicted": [*labels_of_tests(2)[:-1], 0],
+        "names": [EVIL] * 114,
+        "about": {"title": EVIL, "url": f"https://example.org/{EVIL}"},
+    }
+    write_run(tmp_path / "r", label=EVIL, **more)
+    write_run(tmp_path / "r", **CENTRAL, **more)
+    page = write_report(tmp_path / "r", tmp_path / "report")
+    tree = parse(page.read_text("utf-8"))
+    assert [h.text for h in tree.all("h2")] == [
+        "Results",
+        "Published values",
+        "Against the baseline",
+        "Training",
+        "Predictions",
+        "Data",
+        "Data on the clients",
+        "Circuit",
+        "Costs",
+        "Reproduce",
+        "Files",
+    ]
+    assert not list(tree.all("script", "img"))
+    assert tree.text.count(EVIL) > 10
+    beside = {a.attributes["href"] for a in tree.all("a") if a.attributes["href"].endswith("csv")}
+    assert {"confusion.csv", "published.csv", "ablation.csv"} <= beside
+    assert all((page.parent / name).is_file() for name in beside)
+    markdown = (page.parent / "report.md").read_text("utf-8")
+    assert "<script" not in markdown.replace("\\<", "")
+    for block in re.findall(r"(?:^\|.*\n?)+", markdown, re.MULTILINE):
+        widths = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
+        assert len(widths) == 1
+    for words in ("**Beside the published values", "**Every arm minus central", "**Predictions on"):
+        assert words in markdown
 
 
 def test_names_of_experiments_never_share_a_file(tmp_path: Path) -> None:

@@ -5,8 +5,20 @@ import pytest
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest, ttest_rel
 
-from fedqml.report.statistics import sampling_margin, slopes, spread, student, welch
+from fedqml.report.statistics import (
+    holm,
+    mcnemar,
+    merged_p,
+    paired_p,
+    sampling_margin,
+    slopes,
+    spread,
+    student,
+    welch,
+    wilson,
+)
 
 numbers = st.floats(-1e3, 1e3)
 samples = st.lists(numbers, min_size=2, max_size=12).map(np.array)
@@ -81,3 +93,45 @@ def test_the_papers_margins() -> None:
     # 2,000 test images: half a point at 98.7 %, 1.1 points at 93.65 %
     assert round(100 * sampling_margin(0.987, 2000), 1) == 0.5
     assert round(100 * sampling_margin(0.9365, 2000), 1) == 1.1
+
+
+@pytest.mark.parametrize("pairs", [2, 3, 10])
+def test_the_paired_test_against_scipy(pairs: int) -> None:
+    values = np.random.default_rng(pairs).standard_normal((2, pairs))
+    assert paired_p(values[0] - values[1]) == pytest.approx(ttest_rel(*values).pvalue, rel=1e-9)
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [0.0, 0.0], [0.3, 0.3, 0.1 + 0.2], [1.0, np.nan]])
+def test_no_test_without_a_spread(values: list[float]) -> None:
+    assert (paired_p(np.array(values)) if values else None) is None
+
+
+@pytest.mark.parametrize("counts", [(0, 1), (0, 5), (3, 3), (3, 4), (40, 12), (0, 900), (500, 400)])
+def test_mcnemar_against_the_binomial_test(counts: tuple[int, int]) -> None:
+    expected = binomtest(counts[0], sum(counts)).pvalue
+    assert mcnemar(*counts) == pytest.approx(expected, rel=1e-9)
+    assert mcnemar(*counts[::-1]) == mcnemar(*counts)
+
+
+def test_mcnemar_without_a_row_that_tells() -> None:
+    assert mcnemar(0, 0) == 1.0
+
+
+def test_holm_in_closed_form() -> None:
+    # 4 * .01, 3 * .013 = .039 raised to .04, 2 * .02 = .04, .5
+    assert holm([0.5, 0.01, 0.02, 0.013]) == pytest.approx([0.5, 0.04, 0.04, 0.04])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([]) == []
+    assert holm([None, 0.01]) == [None, 0.01]
+
+
+def test_merged_p_values() -> None:
+    assert merged_p([0.2]) == 0.2
+    assert merged_p([0.1, 0.3]) == pytest.approx(0.4)
+    assert merged_p([0.9, 0.9]) == 1.0
+
+
+@pytest.mark.parametrize(("right", "tests"), [(0, 10), (10, 10), (1868, 2000), (1, 3)])
+def test_wilson_against_scipy(right: int, tests: int) -> None:
+    expected = binomtest(right, tests).proportion_ci(method="wilson")
+    assert wilson(right / tests, tests) == pytest.approx((expected.low, expected.high), abs=1e-12)

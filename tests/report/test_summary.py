@@ -20,6 +20,15 @@ def test_one_arm(tmp_path: Path) -> None:
     )
 
 
+def test_the_margin_is_the_experiments(tmp_path: Path) -> None:
+    for label, accuracy in (("a", 0.925), ("b", 0.936)):
+        config = settings(local__epochs=len(label) + int(1000 * accuracy))
+        more = {"labels": {"margin": 0.5}}
+        write_run(tmp_path, label=label, config=config, accuracy=[0.5, accuracy], **more)
+    write_run(tmp_path, accuracy=[0.5, 0.94], labels={"margin": 0.5}, **CENTRAL)
+    assert words(tmp_path).endswith("1 of 2 lie within 0.5 points of central.")
+
+
 def test_one_seed(tmp_path: Path) -> None:
     compare(tmp_path, {0: [0.5, 0.95]}, {0: [0.5, 0.93]})
     assert words(tmp_path) == (

@@ -47,6 +47,30 @@ def test_statuses(
     assert words in verdict.text
 
 
+def test_the_margin_is_the_experiments(tmp_path: Path) -> None:
+    near, wide = {"margin": 0.5}, {"margin": 1}
+    for name, labels, said in (
+        ("b", near, "not within 0.5 points of central"),
+        ("c", wide, "within 1 point of central so far"),
+    ):
+        write_run(tmp_path / name, accuracy=[0.5, 0.93], labels=labels)
+        write_run(tmp_path / name, accuracy=[0.5, 0.94], labels=labels, **CENTRAL)
+        (verdict,) = verdicts(experiment(tmp_path / name))
+        assert verdict.name == said
+
+
+def test_the_whole_interval_is_held_against_the_margin(tmp_path: Path) -> None:
+    # differences -0.1, 0, 0.1 points: 0 +- 4.303 * 0.1 / sqrt(3) = 0.248
+    for margin, status in ((0.3, "within"), (0.2, "tentative")):
+        for seed, accuracy in enumerate((0.939, 0.94, 0.941)):
+            more = {"seed": seed, "labels": {"margin": margin}}
+            write_run(tmp_path / status, accuracy=[0.5, accuracy], **more)
+            write_run(tmp_path / status, accuracy=[0.5, 0.94], **more, **CENTRAL)
+        (verdict,) = verdicts(experiment(tmp_path / status))
+        assert verdict.status == status
+        assert f"{margin} points" in verdict.text
+
+
 def test_two_points_exactly_are_within(tmp_path: Path) -> None:
     # .94 - .92 is .019999..., .92 - .9 is .020000...2
     assert judge(tmp_path / "a", [0.92], [0.94]).status == "tentative"
