@@ -156,6 +156,8 @@ def locate(file_or_name: str) -> Path:
 def load(file_or_name: str, overrides: Sequence[str] = ()) -> list[Experiment]:
     """Read an experiment file and return its runs: every arm with every seed.
 
+    Relative paths in it start from its folder, those in a shipped one from the current folder.
+
     Args:
         file_or_name: a path, or the name of a shipped experiment.
         overrides: settings ``"section.key=value"``, the value written as in TOML.
@@ -168,8 +170,10 @@ def load(file_or_name: str, overrides: Sequence[str] = ()) -> list[Experiment]:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{path} cannot be read as an experiment file: {error}") from error
+    # A shipped experiment's data lie where it is run, not in the package.
+    base = Path() if path in library().values() else path.parent
     try:
-        return experiments(table, path.stem, path.parent, overrides)
+        return experiments(table, path.stem, base, overrides)
     except InputError as error:
         raise InputError(f"{path.name}: {error}") from error
 
