@@ -308,6 +308,11 @@ class _Store:
                 pixels.append(self._backbone.prepare(self._pictures.read(index)))
             except Unreadable as error:
                 left_out[index] = str(error)
+            except OSError as error:  # of the source, not of the cache: tell them apart
+                raise InputError(
+                    f"Image {self._pictures.names[index]} of {self._pictures.about.title} must be "
+                    f"readable, but the system says: {error}."
+                ) from error
         return pixels, left_out
 
 
