@@ -250,7 +250,7 @@ class _Store:
             torch.inference_mode(),
             self._part.open("ab") as data,
             self._journal.open("ab") as journal,
-            Progress(title, images, sys.stderr, unit="images", done=before) as shown,
+            Progress(title, images, unit="images", done=before) as shown,
         ):
             synced, pending = time.monotonic(), b""
             for pixels, left_out in self._read_ahead(first):
