@@ -1,8 +1,6 @@
 import io
 import sys
 
-import pytest
-
 from fedqml.data import progress
 from fedqml.data.progress import Progress
 
@@ -14,14 +12,15 @@ class Stream(io.StringIO):
         return self.terminal
 
 
-@pytest.fixture
-def stream(monkeypatch):
+def captured(monkeypatch):
+    # Not a fixture: between set-up and call, pytest puts a stream of its own there.
     stream = Stream()
     monkeypatch.setattr(sys, "stderr", stream)
     return stream
 
 
-def test_off_a_terminal_a_line_now_and_then(monkeypatch, stream):
+def test_off_a_terminal_a_line_now_and_then(monkeypatch):
+    stream = captured(monkeypatch)
     now = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     with Progress("Work", 1200, "images", done=200) as shown:
@@ -32,14 +31,16 @@ def test_off_a_terminal_a_line_now_and_then(monkeypatch, stream):
     assert stream.getvalue() == "Work: 500 of 1,200 images, 1 min left\n"
 
 
-def test_a_total_that_nobody_knows(monkeypatch, stream):
+def test_a_total_that_nobody_knows(monkeypatch):
+    stream = captured(monkeypatch)
     monkeypatch.setattr(progress, "_EVERY", 0.0)
     with Progress("Work", None, "bytes") as shown:
         shown.advance(1500)
     assert stream.getvalue() == "Work: 1,500 bytes\n"
 
 
-def test_on_a_terminal_a_bar(stream):
+def test_on_a_terminal_a_bar(monkeypatch):
+    stream = captured(monkeypatch)
     stream.terminal = True
     with Progress("Work", 10, "images") as shown:
         shown.advance(5)
