@@ -75,9 +75,9 @@ def cached_features(pictures: Pictures, backbone: Backbone) -> Features:
 
     All cores work, while another thread reads images. A call that is killed at any moment is
     continued by the next one. Of several processes that need the same features, one computes
-    and the others wait. Images go through the network in the same batches always, and in the
-    measurements of ``benchmarks/features.py`` the bits did not depend on the number of threads
-    either; another processor or version of PyTorch may round otherwise.
+    and the others wait. Images go through the network in the same batches always. The last bits
+    were the same with one thread and with two, which ``benchmarks/features.py`` looks at; nobody
+    promises that, and another processor or version of PyTorch may round otherwise.
 
     They are kept in ``fedqml.data.cache_folder.cache_folder()``.
 
