@@ -31,7 +31,7 @@ from fedqml.data.feature_cache import cached_features
 from fedqml.data.pictures import About, Pictures
 from fedqml.experiments.environment import environment
 
-SIDE, PRODUCTS, TURNS = 1536, 5, 7
+SIDE, PRODUCTS, TURNS = 1536, 5, 4
 
 
 def draw_weights(path: Path) -> Path:
@@ -133,7 +133,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["FEDQML_CACHE"] = folder
         weights = draw_weights(Path(folder) / "weights.pth")
-        rows = [row(weights, 224, 16, 500, 375), row(weights, 32, 512, 32, 32)]
+        rows = [row(weights, 224, 16, 500, 375), row(weights, 32, 256, 32, 32)]
         bits = same_bits(weights)
     found = environment()
     text = f"""# Features of VGG16

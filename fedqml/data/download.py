@@ -2,7 +2,6 @@
 
 import http.client
 import os
-import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -78,7 +77,7 @@ def _fetched(address: str, part: Path, sha256: str) -> bool:
         whole = None if left is None else start + int(left)
         with (
             part.open("ab" if continued else "wb") as file,
-            Progress(f"Fetching {address}", whole, sys.stderr, unit="bytes", done=start) as shown,
+            Progress(f"Fetching {address}", whole, unit="bytes", done=start) as shown,
         ):
             while block := response.read(_PART):
                 file.write(block)

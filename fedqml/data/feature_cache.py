@@ -75,9 +75,9 @@ def cached_features(pictures: Pictures, backbone: Backbone) -> Features:
 
     All cores work, while another thread reads images. A call that is killed at any moment is
     continued by the next one. Of several processes that need the same features, one computes
-    and the others wait. Images go through the network in the same batches always, and in the
-    measurements of ``benchmarks/features.py`` the bits did not depend on the number of threads
-    either; another processor or version of PyTorch may round otherwise.
+    and the others wait. Images go through the network in the same batches always. The last bits
+    were the same with one thread and with two, which ``benchmarks/features.py`` looks at; nobody
+    promises that, and another processor or version of PyTorch may round otherwise.
 
     They are kept in ``fedqml.data.cache_folder.cache_folder()``.
 
@@ -250,7 +250,7 @@ class _Store:
             torch.inference_mode(),
             self._part.open("ab") as data,
             self._journal.open("ab") as journal,
-            Progress(title, images, sys.stderr, unit="images", done=before) as shown,
+            Progress(title, images, unit="images", done=before) as shown,
         ):
             synced, pending = time.monotonic(), b""
             for pixels, left_out in self._read_ahead(first):
@@ -308,6 +308,11 @@ class _Store:
                 pixels.append(self._backbone.prepare(self._pictures.read(index)))
             except Unreadable as error:
                 left_out[index] = str(error)
+            except OSError as error:  # of the source, not of the cache: tell them apart
+                raise InputError(
+                    f"Image {self._pictures.names[index]} of {self._pictures.about.title} must be "
+                    f"readable, but the system says: {error}."
+                ) from error
         return pixels, left_out
 
 

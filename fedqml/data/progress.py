@@ -1,8 +1,8 @@
 """How far a long piece of work is, for the person who waits."""
 
+import sys
 import time
 from types import TracebackType
-from typing import TextIO
 
 from rich.console import Console
 from rich.progress import Progress as Bar
@@ -13,29 +13,26 @@ _EVERY = 30.0
 
 
 class Progress:
-    """A bar on a terminal; elsewhere nothing at first, then a line every half minute."""
+    """A bar on standard error; on no terminal, nothing at first and a line every half minute."""
 
-    def __init__(
-        self, title: str, total: int | None, stream: TextIO, unit: str, done: int = 0
-    ) -> None:
+    def __init__(self, title: str, total: int | None, unit: str, done: int = 0) -> None:
         """Begin.
 
         Args:
             title: what is being done.
             total: how much there is to do; None if nobody knows.
-            stream: where to show it.
             unit: what is counted, for the lines.
             done: how much of it was done before.
         """
         self._title, self._total, self._unit = title, total, unit
         self._first = self._done = done
         self._began = self._shown = time.monotonic()
-        self._stream = stream
+        self._stream = sys.stderr
         self._bar: Bar | None = None
         self._task = TaskID(0)
-        if stream.isatty():
+        if sys.stderr.isatty():
             columns = (*Bar.get_default_columns()[:-1], TimeRemainingColumn(compact=True))
-            self._bar = Bar(*columns, console=Console(file=stream), transient=True)
+            self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
             self._task = self._bar.add_task(title, total=total, completed=done)
 
     def __enter__(self) -> "Progress":

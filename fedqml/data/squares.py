@@ -4,6 +4,11 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from fedqml.data.pictures import Unreadable
+
+# Of an image as it is resized before it is cropped.
+_MOST_PIXELS = 1 << 26
+
 
 def stretched(image: Image.Image, size: int) -> Image.Image:
     """Return an image stretched to a square; the aspect ratio is not kept.
@@ -34,6 +39,9 @@ def cropped(image: Image.Image, size: int) -> Image.Image:
         image: in mode L or RGB.
         size: side of the square in pixels.
 
+    Raises:
+        Unreadable: for an image so long and narrow that it would become too large.
+
     Example:
         >>> cropped(Image.new("RGB", (500, 375)), 224).size
         (224, 224)
@@ -46,6 +54,11 @@ def cropped(image: Image.Image, size: int) -> Image.Image:
         width, height = shorter, int(shorter * height / width)
     else:
         width, height = int(shorter * width / height), shorter
+    if width * height > _MOST_PIXELS:
+        raise Unreadable(
+            f"its sides, {image.width} and {image.height} pixels, differ so much that resizing it "
+            "could exhaust the memory"
+        )
     left, top = round((width - size) / 2), round((height - size) / 2)
     resized = image.resize((width, height), Image.Resampling.BILINEAR)
     return resized.crop((left, top, left + size, top + size))

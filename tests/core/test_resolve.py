@@ -22,6 +22,30 @@ def factory(
     return path
 
 
+def word_or_path(weights: Literal["auto", "download"] | Path = "auto", other: Path | None = None):
+    return weights, other
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, ("auto", None)),
+        ({"weights": "download"}, ("download", None)),
+        ({"weights": "a.pth", "other": "b"}, (Path("/b/a.pth"), Path("/b/b"))),
+        ({"weights": "/c/auto"}, (Path("/c/auto"), None)),
+        ({"weights": "./auto"}, (Path("/b/auto"), None)),
+    ],
+)
+def test_paths_beside_words_start_from_the_base(given, expected):
+    whole = settings(word_or_path, given, "here")
+    assert call(word_or_path, whole, "here", Path("/b")) == expected
+
+
+def test_a_word_or_path_is_described():
+    with pytest.raises(InputError, match=r"must be one of 'auto', 'download' or a path, but .* 3"):
+        settings(word_or_path, {"weights": 3}, "here")
+
+
 def test_settings_come_back_whole_with_defaults():
     whole = settings(factory, {"n": 3, "rate": 1}, "here")
     assert whole == {

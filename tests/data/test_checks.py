@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from fedqml.core.errors import InputError
+from fedqml.data import checks
 from fedqml.data.checks import as_classes, as_features, as_labels, as_owners, as_test
 
 Y = torch.tensor([0, 1, 2])
@@ -54,3 +55,13 @@ def test_no_pair(test):
 def test_lists_become_tuples():
     assert as_classes(["a", "b", "c"], Y, Y) == ("a", "b", "c")
     assert as_owners(["u", "u", "v"], 3) == ("u", "u", "v")
+
+
+@pytest.mark.parametrize("together", [1, 7, 1 << 24])
+def test_the_first_value_that_is_not_finite_is_found_in_any_part(monkeypatch, together):
+    monkeypatch.setattr(checks, "_VALUES", together)
+    x = torch.zeros(9, 2, 3)
+    x[5, 1, 2] = x[5, 1, 1] = x[8, 0, 0] = torch.nan
+    with pytest.raises(InputError, match=r"3 of its 54 values .* row 5, column \(1, 1\)"):
+        as_features("a", x)
+    as_features("a", torch.zeros(9, 2, 3))

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fedqml.core.errors import InputError
+from fedqml.data import fingerprint
 from fedqml.data.dataset import Data, FederatedData
 from fedqml.data.partitions import by_owner, central, iid
 from fedqml.data.shares import Shares
@@ -241,3 +242,20 @@ def test_replaced_data_are_checked_again():
 def test_names_of_test_rows_must_match():
     with pytest.raises(InputError, match="`test_names` must have an entry for each of the 3 test"):
         given(test_names=("a", "b"))
+
+
+@pytest.mark.parametrize("together", [1, 9, 1 << 24])
+def test_the_fingerprint_does_not_depend_on_its_parts(monkeypatch, together):
+    split = given().split(central())
+    expected = split.fingerprint()
+    monkeypatch.setattr(fingerprint, "_BYTES", together)
+    assert split.fingerprint() == expected
+    columns_first = X.T.contiguous().T
+    assert given(x=columns_first).split(central()).fingerprint() == expected
+    assert given(x=X.flip(0)).split(central()).fingerprint() != expected
+
+
+def test_data_of_the_right_type_are_not_copied():
+    split = given().split(central())
+    assert split.data.x.data_ptr() == X.data_ptr()
+    assert split.to(torch.float32) is split

@@ -268,6 +268,14 @@ def test_an_error_in_the_reader_is_not_swallowed(cache):
         cached_features(replace(pictures(), read=read), small())
 
 
+def test_a_source_that_vanished_is_not_blamed_on_the_cache(cache):
+    def read(index):
+        raise FileNotFoundError("photos.zip is gone")
+
+    with pytest.raises(InputError, match=r"Image c0\.png of made for tests .*photos\.zip is gone"):
+        cached_features(replace(pictures(), read=read), small())
+
+
 def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("FEDQML_CACHE", str(tmp_path / "file"))

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fedqml.data.pictures import Unreadable
 from fedqml.data.squares import channels_first, cropped, stretched
 
 RNG = np.random.Generator(np.random.Philox(4))
@@ -47,3 +48,9 @@ def test_stretching_keeps_the_edges():
 
 def test_grey_has_one_channel():
     assert channels_first(Image.new("L", (5, 4))).shape == (1, 4, 5)
+
+
+@pytest.mark.parametrize("sides", [(1, 5000), (5000, 1)])
+def test_a_long_and_narrow_image_does_not_exhaust_the_memory(sides):
+    with pytest.raises(Unreadable, match="differ so much"):
+        cropped(Image.new("RGB", sides), 224)
