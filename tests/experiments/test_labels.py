@@ -11,6 +11,7 @@ from fedqml.experiments.build import builder
 from fedqml.experiments.config import experiments
 from fedqml.experiments.run import run_experiment
 from fedqml.experiments.store import Store
+from fedqml.report.results import COSTS
 from tests.experiments.watching import silent
 
 TABLE = """
@@ -148,3 +149,9 @@ def test_the_labels_that_the_template_explains_are_accepted():
         "test_loss": 0.4133,
         "samples_a_round": 500,
     }
+
+
+def test_every_cost_of_the_report_can_be_published():
+    costs = "".join(f"{cost} = 1\n" for cost in COSTS)
+    (row,) = expand(PUBLISHED + costs)[0].labels["published"]["arms"].values()
+    assert row == dict.fromkeys(COSTS, 1)
