@@ -1,5 +1,7 @@
+import re
 import tomllib
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from fedqml.experiments.build import builder
 from fedqml.experiments.config import experiments
 from fedqml.experiments.run import run_experiment
 from fedqml.experiments.store import Store
+from fedqml.report.results import COSTS
 from tests.experiments.watching import silent
 
 TABLE = """
@@ -133,3 +136,22 @@ def test_a_finished_run_gets_the_newest_labels_and_is_not_run_again(tmp_path, mo
     assert "baseline" not in found
     (also,) = found["also"]
     assert (also["name"], also["margin"], "published" in also) == ("other", 3.0, False)
+
+
+def test_the_labels_that_the_template_explains_are_accepted():
+    text = (files("fedqml.experiments") / "template.toml").read_text(encoding="utf-8")
+    said = r"^#   (?=margin|baseline|\[published|source|test_|samples_a_round)"
+    table = tomllib.loads(re.sub(said, "", text, flags=re.MULTILINE))
+    found = experiments(table, "template", Path())[0].labels
+    assert (found["margin"], found["baseline"]) == (0.5, "central")
+    assert found["published"]["arms"]["local.epochs = 1"] == {
+        "test_accuracy": 0.934,
+        "test_loss": 0.4133,
+        "samples_a_round": 500,
+    }
+
+
+def test_every_cost_of_the_report_can_be_published():
+    costs = "".join(f"{cost} = 1\n" for cost in COSTS)
+    (row,) = expand(PUBLISHED + costs)[0].labels["published"]["arms"].values()
+    assert row == dict.fromkeys(COSTS, 1)

@@ -55,7 +55,8 @@ def folder(done, tmp_path):
     "device",
     ["{use='statevector'}", "{use='sampled', shots=3, device={use='statevector'}}"],
 )
-def test_they_agree_with_the_last_row_and_the_test_rows(build, tmp_path, device):
+def test_they_agree_with_the_last_row_and_the_test_rows(build, tmp_path, device, monkeypatch):
+    monkeypatch.setattr("fedqml.data.task._EVALUATION_BATCH", 50)  # several parts
     run = experiment(f"device={device}", "run.rounds=1")
     run_experiment(run, build, tmp_path, silent)
     found = lines((tmp_path / run.id / "predictions.csv").read_bytes())
