@@ -54,7 +54,7 @@ def open_tar(title: str, content: Extent) -> Archive:
                         f"{title} must hold files and folders alone, but {name} is a link, a "
                         "device or a file with holes."
                     )
-                if entry.size < 0:  # Python before 3.11.14 would go back and read it for ever
+                if entry.size < 0:  # not all versions of Python refuse it; they go back
                     raise tarfile.ReadError(f"{name} has a negative size")
                 names.append(name)
                 require_number(title, len(names))

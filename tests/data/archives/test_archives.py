@@ -290,9 +290,16 @@ def test_too_many_files_are_refused(tmp_path, kind, monkeypatch):
         open_archive(WRITERS[kind](tmp_path / "a"))
 
 
-@pytest.mark.parametrize("size", ["-512", "-1024", "99999999999999999999"])
-def test_sizes_that_lead_astray_are_refused(tmp_path, size):
-    # Taken at its word, a negative size makes a reader go back and read the same file for ever.
+@pytest.mark.parametrize(
+    ("size", "reason"),
+    [
+        ("-512", "negative size|invalid offset"),
+        ("-1024", "negative size|invalid offset"),
+        ("99999999999999999999", "cannot be read"),
+    ],
+)
+def test_sizes_that_lead_astray_are_refused(tmp_path, size, reason):
+    # Taken at its word, a negative size makes a reader go back and read the same file again.
     entry = tarfile.TarInfo("cat/1.jpg")
     entry.pax_headers = {"size": size}
     stream = io.BytesIO()
@@ -300,7 +307,7 @@ def test_sizes_that_lead_astray_are_refused(tmp_path, size):
         archive.addfile(entry)
         archive.addfile(tarfile.TarInfo("cat/2.jpg"))
     (tmp_path / "a").write_bytes(stream.getvalue())
-    with pytest.raises(InputError, match=r"must be a whole tar archive|is there twice"):
+    with pytest.raises(InputError, match=reason):
         open_archive(tmp_path / "a")
 
 
