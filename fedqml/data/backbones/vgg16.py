@@ -14,13 +14,9 @@ from torch import Tensor, nn
 from fedqml.core.errors import InputError, require, whole
 from fedqml.data.backbone import Backbone
 from fedqml.data.download import download
+from fedqml.data.known_files import VGG16, VGG16_CAFFE, VGG16_ORIGINAL
 from fedqml.data.squares import channels_first, cropped, stretched
 from fedqml.data.weights import file_digest, read_weights, weights_file
-
-ADDRESS = "https://download.pytorch.org/models/vgg16-397923af.pth"
-"""Where torchvision's weights are, 528 MB."""
-
-_SHA256 = "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"
 
 
 @dataclass(frozen=True)
@@ -59,11 +55,11 @@ _COLOURS = {
 
 # By the digits in their names where no more are known: as many as PyTorch itself checks.
 _KNOWN = {
-    _SHA256: "torchvision",
-    "88682ab5": "ssd",
-    "4efff1945d961279f59f91d46f6cab6c097a7b1da5d50b9a61a8cacce7d50291": "caffe",
+    VGG16.sha256: "torchvision",
+    VGG16_CAFFE.sha256: "ssd",
+    VGG16_ORIGINAL.sha256: "caffe",
 }
-_CACHED = ("vgg16-397923af.pth", "vgg16_features-amdegroot-88682ab5.pth")
+_CACHED = (VGG16.name, VGG16_CAFFE.name)
 
 _BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 # So many pixels in a batch keep all cores busy while the maps still fit the memory.
@@ -155,7 +151,7 @@ def gigaflops(size: int) -> float:
 def _find(weights: str | Path) -> Path:
     cache = Path(torch.hub.get_dir()) / "checkpoints"
     if weights == "download":
-        return download(ADDRESS, cache / _CACHED[0], _SHA256)
+        return download(VGG16.url, cache / VGG16.name, VGG16.sha256)
     if weights != "auto":
         return weights_file(Path(weights))
     for name in _CACHED:
@@ -163,8 +159,8 @@ def _find(weights: str | Path) -> Path:
             return cache / name
     raise InputError(
         f"The weights of VGG16 are missing: neither {' nor '.join(_CACHED)} is in {cache}. Give "
-        'their path as `weights`, or weights="download" to fetch the first of them (528 MB) from '
-        f"{ADDRESS}."
+        f'their path as `weights`, or weights="download" to fetch the first of them ({VGG16.size}) '
+        f"from {VGG16.url}."
     )
 
 

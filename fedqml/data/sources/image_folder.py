@@ -29,7 +29,7 @@ def image_folder(
     features: Features = None,
     components: int = 0,
     show: bool = False,
-    seed: int = 0,
+    draw: int = 0,
 ) -> Data:
     """Read images from folders that are named after their classes, or from an archive of them.
 
@@ -49,7 +49,8 @@ def image_folder(
         features: the frozen network whose features stand for the images; without, their pixels.
         components: project on this many principal components of the training images; 0 for none.
         show: whether the report may show some of the images. Only who may publish them can say so.
-        seed: fixes which images are for testing; not used if there are such folders.
+        draw: fixes which images are for testing; not used if there are such folders. It is not the
+            seed of a run, so that all seeds share their features.
 
     Returns:
         Examples ``(rows, 3 or 1, size, size)``, values from 0 to 1, ``(rows, *features)``, or
@@ -75,7 +76,7 @@ def image_folder(
     require(0 < test_fraction < 1, "test_fraction", test_fraction, "lie between 0 and 1")
     found = find_image_folder(open_archive(path), classes)
     if found.tests is None:
-        rows = stratified_split(found.labels, test_fraction, stream(seed, "test rows"))
+        rows = stratified_split(found.labels, test_fraction, stream(draw, "test rows"))
     else:
         every = np.arange(len(found.names))
         rows = every[: -found.tests], every[-found.tests :]

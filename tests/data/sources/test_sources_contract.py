@@ -107,7 +107,7 @@ def test_settings_are_documented_and_mean_the_same_everywhere(name):
     parameters = inspect.signature(factory).parameters
     for parameter in parameters:
         assert f"    {parameter}: " in factory.__doc__
-    usual = {"test_fraction": 0.2, "seed": 0, "size": 32, "grey": False}
+    usual = {"test_fraction": 0.2, "seed": 0, "draw": 0, "size": 32, "grey": False}
     usual |= {"features": None, "components": 0}
     for key, default in usual.items():
         assert key not in parameters or parameters[key].default == default
@@ -129,9 +129,10 @@ def test_equal_settings_give_equal_data(source):
 
 
 def test_the_seed_chooses_the_test_rows(source):
-    if "seed" not in source.parameters:
+    name = next((n for n in ("seed", "draw") if n in source.parameters), None)
+    if name is None:
         pytest.skip("the data come divided")
-    one, other = source(seed=0), source(seed=1)
+    one, other = source(**{name: 0}), source(**{name: 1})
     assert fingerprint(one) != fingerprint(other)
     assert one.x.shape == other.x.shape
 
