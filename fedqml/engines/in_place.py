@@ -13,7 +13,7 @@ from fedqml.core.transform import Transform
 from fedqml.core.updates import Context, State, Updates
 from fedqml.data.task import Objective
 from fedqml.engines.cohort import Collect, Engine, Train, gather, received, scatter
-from fedqml.engines.linear import SteppingLinear, used_twice
+from fedqml.engines.linear import OuterStep, SteppingLinear, used_twice
 from fedqml.federated.training import InPlace, Local, mean_loss
 
 # The gradient of a smaller matrix costs next to nothing.
@@ -95,12 +95,13 @@ class _Workplace:
             for name, view in objective.packing.unpack(weights).items()
         }
         large = {n: w for n, w in self._leaves.items() if w.ndim == 2 and w.numel() >= _LARGE}
-        self._stepping = SteppingLinear(
-            (name, weight, partial(self._step_outer, name)) for name, weight in large.items()
-        )
         # For the gradient of one matrix at a time.
         entries = 0 if rule.outer else max((w.numel() for w in large.values()), default=0)
-        self._gradient = weights.new_empty(entries)
+        memory = weights.new_empty(entries)
+        self._stepping = SteppingLinear(
+            (name, weight, _outer_step(rule, weight.detach(), self._part(name), memory))
+            for name, weight in large.items()
+        )
 
     def begin(self, start: Float[Tensor, " d"], state: State, client: int) -> None:
         """Set weights and state for a client, which may have kept its state."""
@@ -136,20 +137,9 @@ class _Workplace:
                     continue
                 if gradient is None:  # the loss does not depend on it
                     gradient = torch.zeros_like(leaf)
-                self._step_part(name, leaf.detach().view(-1), gradient.reshape(-1))
+                weights = leaf.detach().view(-1)
+                self._rule.step(weights, gradient.reshape(-1), self._part(name))
         return loss.detach()
-
-    def _step_outer(self, name: str, left: Tensor, right: Tensor) -> None:
-        weight = self._leaves[name].detach()
-        if self._rule.outer:
-            self._rule.outer(weight, left, right, self._part(name))
-            return
-        gradient = self._gradient[: weight.numel()].view(weight.shape)
-        torch.mm(left, right, out=gradient)
-        self._step_part(name, weight.view(-1), gradient.view(-1))
-
-    def _step_part(self, name: str, weights: Tensor, gradient: Tensor) -> None:
-        self._rule.step(weights, gradient, self._part(name))
 
     def _part(self, name: str) -> State:
         place = self._slices[name]
@@ -157,6 +147,26 @@ class _Workplace:
         return {
             n: value[place] if value.shape == whole else value for n, value in self.state.items()
         }
+
+
+def _outer_step(
+    rule: InPlace, weight: Float[Tensor, "o i"], state: State, memory: Float[Tensor, " _"]
+) -> OuterStep:
+    """Return the step of a weight matrix.
+
+    A function of its own, and not a method: an object that holds itself would keep its memory until
+    Python looks for such cycles.
+    """
+
+    def step(left: Tensor, right: Tensor) -> None:
+        if rule.outer:
+            rule.outer(weight, left, right, state)
+            return
+        gradient = memory[: weight.numel()]
+        torch.mm(left, right, out=gradient.view(weight.shape))
+        rule.step(weight.view(-1), gradient, state)
+
+    return step
 
 
 def _try_once(place: _Workplace, objective: Objective) -> None:
