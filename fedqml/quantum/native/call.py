@@ -121,9 +121,7 @@ def gradients(
 
 def _flat(values: Tensor) -> Array:
     """Return a tensor as rows."""
-    if values.requires_grad:
-        values = values.detach()
-    array: Array = values.contiguous().numpy()
+    array: Array = values.contiguous().numpy(force=True)
     if array.ndim == 3:
         return array.reshape(array.shape[0] * array.shape[1], array.shape[2])
     return array if array.ndim == 2 else array[None]
@@ -150,7 +148,7 @@ def _evaluate(program: Program, batch: int, x: Array, w: Array, out: Array, keep
     sizes = _sizes(program, len(x), x.dtype)
     behind = sizes.tables
     row = behind + sizes.state if keep and sizes.keeps else behind
-    kept = torch.empty((sizes.groups, row), dtype=_PRECISIONS[x.dtype])
+    kept = torch.empty(sizes.groups, row, dtype=_PRECISIONS[x.dtype])
     tables = kept.numpy()
 
     def work(groups: tuple[int, int]) -> None:
@@ -178,7 +176,7 @@ def _differentiate(
     behind = sizes.tables
     again = kept.numel() == 0
     if again:
-        kept = torch.empty((sizes.groups, behind), dtype=_PRECISIONS[x.dtype])
+        kept = torch.empty(sizes.groups, behind, dtype=_PRECISIONS[x.dtype])
     tables = kept.numpy()
     slopes = np.empty((sizes.groups, sizes.slopes))
 

@@ -12,13 +12,26 @@ from fedqml.quantum.native.maps import pull, read
 
 @inlined
 @no_type_check
-def _fetch(arguments, batch, row, lanes, x, w, found):
-    """Write what columns read; examples that are missing repeat the last one."""
+def _seat(group, batch, count, rows, clients):
+    """Write a group's examples and their clients; those that are missing repeat the last one."""
+    for lane in range(rows.size):
+        rows[lane] = min(group * rows.size + lane, count - 1)
+        clients[lane] = rows[lane] // batch
+
+
+@inlined
+@no_type_check
+def _fetch(arguments, rows, clients, x, w, found):
+    """Write what columns read."""
+    lanes = rows.size
     for k in range(arguments.size):
-        place, from_input = arguments[k].place, arguments[k].from_input
-        for lane in range(lanes):
-            own = min(row + lane, x.shape[0] - 1)
-            found[k * lanes + lane] = x[own, place] if from_input else w[own // batch, place]
+        place = arguments[k].place
+        if arguments[k].from_input:
+            for lane in range(lanes):
+                found[k * lanes + lane] = x[rows[lane], place]
+        else:
+            for lane in range(lanes):
+                found[k * lanes + lane] = w[clients[lane], place]
 
 
 @inlined
@@ -133,15 +146,16 @@ def lay_out(
     sine = cosine + turns.size * lanes
     fetched, numbers = np.empty(arguments.size * lanes), np.empty(columns.size * lanes)
     halves = np.empty(turns.size * lanes)
+    rows, clients = np.empty(lanes, np.int64), np.empty(lanes, np.int64)
     known = np.int64(-1)  # whose weights all lanes before had
     for group in range(groups[0], groups[1]):
-        first, own = group * lanes, tables[group]
-        client = first // batch
-        one = min(first + lanes, x.shape[0]) - 1 < (client + 1) * batch
-        ready = one and client == known
-        known = client if one else np.int64(-1)
+        own = tables[group]
+        _seat(group, batch, x.shape[0], rows, clients)
+        one = clients[0] == clients[lanes - 1]
+        ready = one and clients[0] == known
+        known = clients[0] if one else np.int64(-1)
         some, count = (mixed, mixed_turns) if ready else (columns.size - 1, turns.size)
-        _fetch(arguments[: columns[some].start], batch, first, lanes, x, w, fetched)
+        _fetch(arguments[: columns[some].start], rows, clients, x, w, fetched)
         read(columns[: some + 1], lanes, fetched, numbers)
         _halve(parts, terms, turns[:count], lanes, numbers, halves)
         sines(halves[: count * lanes], own[sine:], own[cosine:])
@@ -189,16 +203,18 @@ def collect(
     fetched, shares = np.empty(arguments.size * lanes), np.empty(arguments.size * lanes)
     by, inputs = np.empty(columns.size * lanes), np.empty(x.shape[1] * lanes)
     sums, total = np.zeros(arguments.size), np.empty(w.shape[1])
+    rows, clients = np.empty(lanes, np.int64), np.empty(lanes, np.int64)
     client = np.int64(0)
     for group in range(slopes.shape[0]):
         first, table = group * lanes, tables[group]
-        rows = min(lanes, x.shape[0] - first)
+        here = min(lanes, x.shape[0] - first)
         by.fill(0.0)
         for run in range(runs.size - 1):
             begin, end = runs[run].parts, runs[run + 1].parts
             at = 3 * run * lanes
             _unwind(parts, terms, begin, end, at, cosine, sine, table, slopes[group], by)
-        _fetch(arguments, batch, first, lanes, x, w, fetched)
+        _seat(group, batch, x.shape[0], rows, clients)
+        _fetch(arguments, rows, clients, x, w, fetched)
         pull(columns, tables, fetched, by, shares)
         inputs.fill(0.0)
         for k in range(arguments.size):
@@ -206,12 +222,12 @@ def collect(
                 at = arguments[k].place * lanes
                 for lane in range(lanes):
                     inputs[at + lane] += shares[k * lanes + lane]
-        for lane in range(rows):
+        for lane in range(here):
             for place in range(x.shape[1]):
                 into_x[first + lane, place] = inputs[place * lanes + lane]
         start = np.int64(0)
-        while start < rows:
-            end = min(rows, (client + 1) * batch - first)
+        while start < here:
+            end = min(here, (client + 1) * batch - first)
             for k in range(sums.size):
                 for lane in range(start, end):
                     sums[k] += shares[k * lanes + lane]
