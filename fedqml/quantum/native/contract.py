@@ -6,18 +6,18 @@ vector at iW of a flat array, W being the number of lanes.
 
 from typing import no_type_check
 
-from fedqml.quantum.native.compiled import inlined, kernel
+from fedqml.quantum.native.compiled import inlined, kernel, pasted
 from fedqml.quantum.native.lanes import accumulate, load, splat, store, width
 from fedqml.quantum.native.sums import Network
 
 
-@inlined
+@pasted
 @no_type_check
 def _size(network):
     return 1 + network.leaves.shape[0] + network.cuts.size // 2
 
 
-@inlined
+@pasted
 @no_type_check
 def _numbers(network, table, behind, memory):
     """Return where a group's numbers are."""
@@ -44,7 +44,7 @@ def _rotation(matrices, run, row, column):
     return half + half
 
 
-@inlined
+@pasted
 @no_type_check
 def _calculate(network, matrices, numbers):
     lanes = width(numbers)
@@ -75,7 +75,7 @@ def _product(network, product, numbers):
     return one * load(numbers, network.factors[product, 1] * lanes)
 
 
-@inlined
+@pasted
 @no_type_check
 def _go_back(network, numbers, adjoints):
     """Add to the adjoint of every number, the derivative by it, what comes from later sums."""
@@ -102,7 +102,7 @@ def _share(network, product, numbers, adjoints, adjoint):
     store(adjoints, other, load(adjoints, other) + adjoint * load(numbers, one))
 
 
-@inlined
+@pasted
 @no_type_check
 def _turn_leaves(network, matrices, adjoints, slopes):
     """Add up what a small turn behind each run changes, d R_ij = (σ × R)_ij."""

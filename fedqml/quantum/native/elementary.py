@@ -8,7 +8,7 @@ neighbours, nor on libm's version: every operation is rounded as written, fused 
 import math
 from typing import no_type_check
 
-from fedqml.quantum.native.compiled import inlined
+from fedqml.quantum.native.compiled import inlined, pasted
 from fedqml.quantum.native.lanes import bits, fused, series
 
 # π/2 as the sum of three numbers; further out than _FAR they are too short
@@ -78,7 +78,7 @@ def _sine_cosine(angle):
     return s, c
 
 
-@inlined
+@pasted
 @no_type_check
 def sines(angles, sine, cosine):
     """Compute sin and cos of the entries of a flat array, to 1.2 units in the last place.
@@ -124,7 +124,7 @@ def _arctan(number):
     return -found if number < 0.0 else found
 
 
-@inlined
+@pasted
 @no_type_check
 def arctans(numbers):
     """Replace the entries of a flat array by their arctangents, to 1 unit in the last place.

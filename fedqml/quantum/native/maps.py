@@ -3,37 +3,36 @@
 from typing import no_type_check
 
 from fedqml.quantum.native.columns import ARCTAN, ARCTAN_SQUARE, PRODUCT
-from fedqml.quantum.native.compiled import inlined
+from fedqml.quantum.native.compiled import pasted
 from fedqml.quantum.native.elementary import arctans
 from fedqml.quantum.native.lanes import double, doubles, store, width
 
 
-@inlined
+@pasted
 @no_type_check
-def read(columns, lanes, arguments, numbers):
+def read(columns, like, arguments, numbers):
     """Compute the numbers of columns.
 
     Args:
         columns: the table, and one entry more for its end.
-        lanes: how many examples a vector has.
+        like: an array with vectors as long.
         arguments: what the columns read; (arguments · lanes).
         numbers: receives the columns' numbers; (columns · lanes).
     """
+    lanes = width(like)
     for column in range(columns.size - 1):
-        code, start, at = columns[column].code, columns[column].start, column * lanes
-        for lane in range(lanes):
-            numbers[at + lane] = arguments[start * lanes + lane]
+        code, start = columns[column].code, columns[column].start
+        value = doubles(like, arguments, start * lanes)
         for k in range(start + 1, columns[column + 1].start):
-            for lane in range(lanes):
-                numbers[at + lane] *= arguments[k * lanes + lane]
+            value = value * doubles(like, arguments, k * lanes)
         if code == ARCTAN_SQUARE:
-            for lane in range(lanes):
-                numbers[at + lane] *= numbers[at + lane]
+            value = value * value
+        store(numbers, column * lanes, value)
         if code != PRODUCT:
-            arctans(numbers[at : at + lanes])
+            arctans(numbers[column * lanes : (column + 1) * lanes])
 
 
-@inlined
+@pasted
 @no_type_check
 def pull(columns, like, arguments, by, into):
     """Compute the gradients by the arguments of all columns.

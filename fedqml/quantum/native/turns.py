@@ -4,13 +4,13 @@ from typing import no_type_check
 
 import numpy as np
 
-from fedqml.quantum.native.compiled import inlined, kernel
+from fedqml.quantum.native.compiled import kernel, pasted
 from fedqml.quantum.native.elementary import sines
 from fedqml.quantum.native.lanes import double, doubles, store, width
 from fedqml.quantum.native.maps import pull, read
 
 
-@inlined
+@pasted
 @no_type_check
 def _seat(group, batch, count, rows, clients):
     """Write a group's examples and their clients; those that are missing repeat the last one."""
@@ -19,7 +19,7 @@ def _seat(group, batch, count, rows, clients):
         clients[lane] = rows[lane] // batch
 
 
-@inlined
+@pasted
 @no_type_check
 def _fetch(arguments, rows, clients, x, w, found):
     """Write what columns read."""
@@ -34,21 +34,21 @@ def _fetch(arguments, rows, clients, x, w, found):
                 found[k * lanes + lane] = w[clients[lane], place]
 
 
-@inlined
+@pasted
 @no_type_check
-def _halve(parts, terms, turns, lanes, numbers, halves):
+def _halve(parts, terms, turns, like, numbers, halves):
     """Write half of the angles of turns."""
+    lanes, half = width(like), double(like, 0.5)
     for turn in range(turns.size):
-        part, at = turns[turn], turn * lanes
-        for lane in range(lanes):
-            halves[at + lane] = 0.5 * parts[part].offset
+        part = turns[turn]
+        angle = double(like, parts[part].offset)
         for term in range(parts[part].terms, parts[part + 1].terms):
-            scale, start = 0.5 * terms[term].scale, terms[term].column * lanes
-            for lane in range(lanes):
-                halves[at + lane] += scale * numbers[start + lane]
+            number = doubles(like, numbers, terms[term].column * lanes)
+            angle = angle + double(like, terms[term].scale) * number
+        store(halves, turn * lanes, half * angle)
 
 
-@inlined
+@pasted
 @no_type_check
 def _multiply(parts, first, last, at, cosine, sine, table):
     """Write the product of a run's turns, a quaternion, to a place in the table."""
@@ -78,7 +78,7 @@ def _multiply(parts, first, last, at, cosine, sine, table):
     store(table, at + 3 * lanes, d)
 
 
-@inlined
+@pasted
 @no_type_check
 def _unwind(parts, terms, first, last, start, cosine, sine, table, slopes, by):
     """Distribute the slopes behind a run to the angles in it, from the last to the first."""
@@ -156,8 +156,8 @@ def lay_out(
         known = clients[0] if one else np.int64(-1)
         some, count = (mixed, mixed_turns) if ready else (columns.size - 1, turns.size)
         _fetch(arguments[: columns[some].start], rows, clients, x, w, fetched)
-        read(columns[: some + 1], lanes, fetched, numbers)
-        _halve(parts, terms, turns[:count], lanes, numbers, halves)
+        read(columns[: some + 1], tables, fetched, numbers)
+        _halve(parts, terms, turns[:count], tables, numbers, halves)
         sines(halves[: count * lanes], own[sine:], own[cosine:])
         if ready:
             before = tables[group - 1]
