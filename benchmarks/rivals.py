@@ -4,10 +4,10 @@
 
 A step is the circuit's values and the gradients of inputs and weights, for one or many clients
 with weights of their own; a round is the training of many clients and the average of their
-weights. Every rival works in a process of its own, on the same single core, and every round of
-the benchmark runs each of them once; ratios are those of the same round. What a rival computes is
-checked first. Needs `benchmarks/requirements.txt`: `make rivals` sets everything up. Writes
-rivals.md, rivals.csv and figures into docs/results by default.
+weights. Every rival works in a process of its own, on the same single core, and has a turn in every
+round of the benchmark; ratios are those of the same round. What a rival computes is checked first.
+Needs `benchmarks/requirements.txt`: `make rivals` sets everything up. Writes rivals.md, rivals.csv
+and figures into docs/results by default.
 """
 
 import argparse
@@ -143,10 +143,13 @@ Clients have weights of their own; a rival that cannot batch them takes one afte
 
 - Every rival has a process of its own, on the same single core: one thread, also for OpenMP and
   XLA. "fedqml, 2 threads" alone has more.
-- Every round of the benchmark runs each rival once. A time is the median over {min(counted)} to \
-{max(counted)} rounds; **×** is the
-  median of the ratios to fedqml within the same round, in brackets the range from the 5th to the
-  95th percentile. More than 1 means that fedqml is faster.
+- Every round of the benchmark gives each rival a turn: as many steps as fit into 50 ms, at least
+  one, of which the mean counts. So all are timed as in a training loop, where a step follows its
+  like, and none by a first step that finds its code and data out of fast memory.
+- A time is the median over {min(counted)} to {max(counted)} rounds; **×** is the median of the \
+ratios to
+  fedqml within the same round, in brackets the range from the 5th to the 95th percentile. More
+  than 1 means that fedqml is faster.
 - † handles example after example, and was measured on as many as take {ENOUGH} s; ‡ handles them
   together, and was measured on as many as take {ENOUGH} s, or, where code is compiled for each
   shape, have {AMPLITUDES:,} amplitudes. The times are scaled to the whole in proportion.

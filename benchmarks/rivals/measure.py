@@ -1,4 +1,4 @@
-"""Time all rivals in turn: every round runs each of them once, so that they share its weather."""
+"""Time all rivals in turn, once in every round, so that they share its weather."""
 
 import sys
 import time

@@ -24,7 +24,7 @@ class Ran:
     """What came of it.
 
     Attributes:
-        seconds: how long a step took; the median if it was repeated.
+        seconds: how long a step took; the mean if it was repeated.
         preparation: how long making it and the first call took together; 0 if it existed.
         memory: largest memory of the process so far, less that after importing; bytes.
         values: the results, if they were asked for.

@@ -9,7 +9,6 @@ import importlib
 import os
 import pickle
 import resource
-import statistics
 import sys
 import time
 import traceback
@@ -20,8 +19,9 @@ from typing import Any
 from rivals.about import About
 from rivals.messages import Ran, Run
 
-# A step that is shorter is repeated, so that waking up and the clock do not count.
-_LONG_ENOUGH = 0.03
+# A turn takes so long (s) or a single step, whatever is longer. In a training loop a step follows
+# its like; the first one after others had their turn finds its code and data out of fast memory.
+_TURN = 0.05
 
 
 def serve(about: About, factory: Callable[[Any], Callable[[], Any]]) -> None:
@@ -51,21 +51,22 @@ def run(
     request: Run,
     base: int,
 ) -> Ran:
-    """Run a step, often enough to time it."""
+    """Run a turn of steps, and return what one took in the mean."""
     preparation = 0.0
     started = time.perf_counter()
     if request.problem not in steps:
         steps[request.problem] = factory(request.problem)
         steps[request.problem]()
         preparation = time.perf_counter() - started
-    step, seconds, values = steps[request.problem], [], None
+    step, values, count, spent = steps[request.problem], None, 0, 0.0
     gc.collect()
-    while not seconds or sum(seconds) < _LONG_ENOUGH:
-        started = time.perf_counter()
+    started = time.perf_counter()
+    while spent < _TURN:
         values = step()
-        seconds.append(time.perf_counter() - started)
+        count += 1
+        spent = time.perf_counter() - started
     used = memory("VmHWM") - base
-    return Ran(statistics.median(seconds), preparation, used, values if request.values else None)
+    return Ran(spent / count, preparation, used, values if request.values else None)
 
 
 def memory(what: str) -> int:

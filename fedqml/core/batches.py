@@ -39,7 +39,7 @@ def batch_plans(
         batch_size: examples a batch; the last batch of an epoch has what is left, so a client
             with fewer rows than this still trains on all of them.
         epochs: passes over the rows.
-        rngs: each client's stream of this round.
+        rngs: each client's stream of this round; drawn from one after the other.
 
     Returns:
         The plans with a leading client axis, padded to the longest by masked examples. A client's

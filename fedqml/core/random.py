@@ -1,6 +1,8 @@
 """Independent random streams, each a pure function of what it is for."""
 
 import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -30,6 +32,40 @@ def stream(seed: int, name: str, *indices: int) -> np.random.Generator:
     Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011 (Philox).
     """
     return np.random.Generator(np.random.Philox(key=derive(seed, name, *indices)))
+
+
+def streams(
+    seed: int, name: str, *indices: int, last: Iterable[int]
+) -> Iterator[np.random.Generator]:
+    """Yield ``stream(seed, name, *indices, k)`` for each ``k`` of the last index.
+
+    Only the latest may be drawn from, as all are the same generator under another key: NumPy takes
+    far longer to make one than to draw a client's batches, since it asks the operating system for
+    a seed, key or not.
+
+    Args:
+        seed: as for ``stream``.
+        name: likewise.
+        indices: likewise, all but the last one.
+        last: the last indices.
+
+    Example:
+        >>> [int(rng.integers(100)) for rng in streams(0, "cohort", last=[3, 4])] == [
+        ...     int(stream(0, "cohort", k).integers(100)) for k in (3, 4)]
+        True
+    """
+    philox = np.random.Philox(key=0)
+    rng = np.random.Generator(philox)
+    fresh: Any = philox.state
+    for index in last:
+        key = derive(seed, name, *indices, index)
+        # tuples do as well as arrays, and are quicker to make
+        fresh["state"] = {"counter": (0, 0, 0, 0), "key": (key & _WORD, key >> 64)}
+        philox.state = fresh
+        yield rng
+
+
+_WORD = (1 << 64) - 1
 
 
 def shuffled(n: int, rng: np.random.Generator) -> Int[np.ndarray, " n"]:

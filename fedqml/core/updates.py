@@ -1,6 +1,6 @@
 """What crosses the wire, and what a rule may know when it handles it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from fedqml.core.random import stream
+from fedqml.core.random import stream, streams
 
 State = dict[str, Tensor]
 """Whatever a rule remembers between rounds: named tensors, so that all of it can be saved."""
@@ -114,3 +114,12 @@ class Context:
                 client's side must name it, or all clients draw the same.
         """
         return stream(self.seed, self.scope + name, self.round, client)
+
+    def rngs(self, name: str, clients: Iterable[int]) -> Iterator[np.random.Generator]:
+        """Yield the ``rng`` of each client, of which only the latest may be drawn from.
+
+        Args:
+            name: the purpose, unique within the rule.
+            clients: whose streams.
+        """
+        return streams(self.seed, self.scope + name, self.round, last=clients)

@@ -57,7 +57,7 @@ def cohort_engine(make: MakeTrainRows, at_once: int) -> Engine:
                     [objective.data.clients[client] for client in clients],
                     local.batch_size,
                     local.epochs,
-                    [context.rng("batches", client) for client in clients],
+                    context.rngs("batches", clients),
                 )
                 trained, rows["local"], loss = train_rows(start, rows["local"], plan)
                 updates = Updates(

@@ -378,3 +378,11 @@ def test_epochs_longer_than_a_block_are_taken_in_powers_of_two(at_once, monkeypa
     local = adam(lr=0.1, batch_size=3)  # seven steps: 4, 2 and 1
     assert_same(objective, local)
     assert at_once()[0]
+
+
+def test_views_that_undo_each_other_are_left_out():
+    x = torch.arange(6.0).reshape(2, 3)
+    traced = trace(lambda x: [x.mT.unsqueeze(0)[0].mT.sin(), x.mT.cos()], x)
+    calls = [str(node.target) for node in traced.graph.nodes if node.op == "call_function"]
+    assert calls == ["aten.sin.default", "aten.transpose.int", "aten.cos.default"]
+    assert all(map(same, traced(x), [x.sin(), x.mT.cos()]))

@@ -11,8 +11,8 @@ ABOUT = About("fedqml", ("fedqml", "torch", "numba"), "batch")
 
 
 def fedqml_layer(problem: CircuitProblem) -> Callable[[], Arrays]:
-    """`QuantumLayer`, mapped over clients by `torch.func.vmap`."""
-    n, shape = problem.qubits, problem.w.shape
+    """`QuantumLayer`, called as it is; mapped over several clients by `torch.func.vmap`."""
+    n = problem.qubits
     ansatz = ansatze.rot_cnot(n, depth=problem.depth)
     layer = QuantumLayer(encodings.arctan(n), ansatz, measure=MEASURED)
     x = torch.from_numpy(problem.x).requires_grad_()
@@ -22,9 +22,15 @@ def fedqml_layer(problem: CircuitProblem) -> Callable[[], Arrays]:
     def one(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         return functional_call(layer, {"weights": w}, x)
 
+    if problem.clients == 1:
+        x, w = x.detach()[0].requires_grad_(), torch.nn.Parameter(w.detach()[0])
+        layer.weights, cotangent = w, cotangent[0]
+
     def step() -> Arrays:
-        values = one(x[0], w[0])[None] if problem.clients == 1 else vmap(one)(x, w)
+        values = layer(x) if problem.clients == 1 else vmap(one)(x, w)
         by_x, by_w = torch.autograd.grad(values, (x, w), cotangent)
-        return values.detach().numpy(), by_x.numpy(), by_w.numpy().reshape(shape)
+        found = values.detach().numpy(), by_x.numpy(), by_w.numpy()
+        shapes = problem.cotangent.shape, problem.x.shape, problem.w.shape
+        return tuple(a.reshape(shape) for a, shape in zip(found, shapes, strict=True))
 
     return step

@@ -53,8 +53,8 @@ def _simplify(traced: fx.GraphModule) -> None:
     """Leave out operations that change nothing, and let constants depend on nothing."""
     graph = traced.graph
     for node in list(graph.nodes):
-        if _changes_nothing(node):
-            instead = node.args[0]
+        if (earlier := _equivalent(node)) is not None:
+            instead = earlier
         elif node.target in _CONSTANT and node.meta["val"].is_contiguous():
             like, value = node.meta["val"], _CONSTANT[node.target]
             kind = {"dtype": like.dtype, "device": like.device}
@@ -69,17 +69,32 @@ def _simplify(traced: fx.GraphModule) -> None:
     traced.recompile()
 
 
-def _changes_nothing(node: fx.Node) -> bool:
-    target = node.target
-    if not isinstance(target, OpOverload) or len(node.all_input_nodes) != 1:
-        return False
-    before, after = node.all_input_nodes[0].meta.get("val"), node.meta["val"]
-    if not isinstance(before, Tensor) or not isinstance(after, Tensor):
-        return False
+def _equivalent(node: fx.Node) -> fx.Node | None:
+    """Return an earlier result that is the same tensor, such as what was transposed twice."""
+    if not _is_operation(node):
+        return None
+    target, before, after = node.target, node.all_input_nodes[0], node.meta["val"]
     if target in (aten.mul.Scalar, aten.mul.Tensor, aten.pow.Tensor_Scalar):
-        return bool(before.dtype == after.dtype and node.args[1] == 1)
-    view = target._schema.returns[0].alias_info is not None
-    return (view or target is aten._unsafe_view.default) and _layout(before) == _layout(after)
+        kept = before.meta["val"].dtype == after.dtype and node.args[1] == 1
+        return before if kept else None
+    while _is_operation(node) and _is_view(node.target):
+        node = node.all_input_nodes[0]
+        if _layout(node.meta["val"]) == _layout(after):
+            return node
+    return None
+
+
+def _is_operation(node: fx.Node) -> bool:
+    """Return whether it is an operation from one tensor to one."""
+    inputs = node.all_input_nodes
+    if not isinstance(node.target, OpOverload) or len(inputs) != 1:
+        return False
+    return all(isinstance(each.meta.get("val"), Tensor) for each in (inputs[0], node))
+
+
+def _is_view(target: Any) -> bool:
+    aliased = target._schema.returns[0].alias_info is not None
+    return aliased or target is aten._unsafe_view.default
 
 
 def _layout(tensor: Tensor) -> Any:

@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
-from operator import is_
+from itertools import chain
+from operator import is_, methodcaller
 from typing import Any
 
 import numpy as np
@@ -61,9 +62,32 @@ class Surroundings:
     def changed(self) -> bool:
         """Return whether anything differs from what it was."""
         return not (
-            all(_as_before(place, before) for place, before in self._containers)
+            (
+                self._untouched
+                or all(_as_before(place, before) for place, before in self._containers)
+            )
             and all(_same(read(), before) for read, _, before in self._values)
         )
+
+    @cached_property
+    def _before(self) -> tuple[list[Any], list[int], list[Any]]:
+        """All containers but arrays, how long each was, and all that they held."""
+        pairs = [(p, b) for p, b in self._containers if not isinstance(p, np.ndarray)]
+        befores = [before for _, before in pairs]
+        return [place for place, _ in pairs], list(map(len, befores)), list(_held(befores))
+
+    @property
+    def _untouched(self) -> bool:
+        """Whether all containers hold the very same objects, which almost always is so.
+
+        To ask each of them, as ``_as_before`` does, takes ten times as long.
+        """
+        places, lengths, held = self._before
+        arrays = (
+            _as_before(p, before) for p, before in self._containers if isinstance(p, np.ndarray)
+        )
+        same = list(map(len, places)) == lengths and all(map(is_, _held(places), held))
+        return same and all(arrays)
 
     def restore(self) -> None:
         """Put everything back, in place."""
@@ -139,6 +163,13 @@ class Surroundings:
         value = read()
         self._values.append((read, write, value))
         return value
+
+
+def _held(containers: list[Any]) -> Iterator[Any]:
+    """Return the entries of containers, one after the other, and the values of dictionaries."""
+    dictionaries = [place for place in containers if isinstance(place, dict)]
+    values = chain.from_iterable(map(methodcaller("values"), dictionaries))
+    return chain(chain.from_iterable(containers), values)
 
 
 def _as_before(place: Any, before: Any) -> bool:

@@ -4,10 +4,10 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,9 +15,9 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fedqml.quantum.native.columns import Columns
 from fedqml.quantum.native.program import Program
-from fedqml.quantum.native.sums import Network
-from fedqml.quantum.native.tape import Tape
+from fedqml.quantum.native.tape import Passes, Tape
 
 # More rows are evaluated one chunk after the other, so that memory stays bounded.
 _ROWS = 8192
@@ -31,6 +31,9 @@ _RETAINED_BYTES = 1 << 26
 _WORTH_A_THREAD = 1 << 20
 
 Array = NDArray[Any]
+_NOTHING = torch.empty((0, 0))
+# PyTorch's memory begins with a cache line, as a vector should; NumPy's does not
+_PRECISIONS = {np.dtype(np.float32): torch.float32, np.dtype(np.float64): torch.float64}
 
 
 @cache
@@ -48,11 +51,12 @@ def available() -> bool:
     return True
 
 
-def _kernels(tape: Tape) -> tuple[ModuleType, ModuleType]:
+@cache
+def _kernels(states: bool) -> tuple[ModuleType, ModuleType]:
     # late, as importing Numba takes as long as importing the rest of this package
     from fedqml.quantum.native import contract, kernels, turns
 
-    return contract if isinstance(tape.method, Network) else kernels, turns
+    return kernels if states else contract, turns
 
 
 def expectations(
@@ -60,7 +64,7 @@ def expectations(
     x: Float[Tensor, "*clients batch inputs"],
     w: Float[Tensor, "*clients weights"],
     keep: bool,
-) -> tuple[Float[Tensor, "*clients batch observables"], Float[Tensor, " kept"]]:
+) -> tuple[Float[Tensor, "*clients batch observables"], Float[Tensor, "groups kept"]]:
     """Return the expectation values of one or many clients' examples, and what can be used again.
 
     Args:
@@ -73,15 +77,15 @@ def expectations(
         Values, ([clients], batch, observables), and what ``gradients`` can take as ``kept``; it
         is empty if that is not wanted or would be too large.
     """
-    xs, ws = _stack(x, 3), _stack(w, 2)
-    out = np.empty((*xs.shape[:2], len(program.circuit.observables)), dtype=xs.dtype)
-    chunks = _chunks(*xs.shape[:2])
-    keep = keep and len(chunks) == 1
-    kept = torch.empty(0, dtype=x.dtype)
-    for part in chunks:
-        found = _evaluate(program, xs[part], ws[part], out[part], keep)
+    rows, weights, batch = _flat(x), _flat(w), x.shape[-2]
+    out = np.empty((len(rows), len(program.circuit.observables)), dtype=rows.dtype)
+    parts = _parts(len(weights), batch)
+    keep = keep and len(parts) == 1
+    kept = _NOTHING
+    for some, own in parts:
+        found = _evaluate(program, batch, rows[some], weights[own], out[some], keep)
         kept = found if keep else kept
-    return torch.from_numpy(out if x.ndim == 3 else out[0]), kept
+    return torch.from_numpy(out if x.ndim == 2 else out.reshape(*x.shape[:2], out.shape[1])), kept
 
 
 def gradients(
@@ -89,7 +93,7 @@ def gradients(
     x: Float[Tensor, "*clients batch inputs"],
     w: Float[Tensor, "*clients weights"],
     cotangents: Float[Tensor, "*clients batch observables"],
-    kept: Float[Tensor, " kept"],
+    kept: Float[Tensor, "groups kept"],
 ) -> tuple[Float[Tensor, "*clients batch inputs"], Float[Tensor, "*clients weights"]]:
     """Return the gradients Σ_P g_P ∂⟨P⟩ by inputs, and by weights summed over examples.
 
@@ -103,54 +107,62 @@ def gradients(
     Returns:
         Gradients of the shapes of ``x`` and ``w``.
     """
-    xs, ws, seeds = _stack(x, 3), _stack(w, 2), _stack(cotangents, 3)
-    into_x, into_w = np.zeros(xs.shape), np.zeros(ws.shape)
-    for part in _chunks(*xs.shape[:2]):
-        _differentiate(program, xs[part], ws[part], seeds[part], kept, into_x[part], into_w[part])
-    found = into_x.astype(xs.dtype, copy=False), into_w.astype(xs.dtype, copy=False)
-    by_x, by_w = (torch.from_numpy(a if x.ndim == 3 else a[0]) for a in found)
-    return by_x, by_w
-
-
-def _stack(values: Tensor, dimensions: int) -> Array:
-    """Return a tensor as an array, with one client where there is no dimension for clients."""
-    array: Array = values.detach().contiguous().numpy()
-    return array if array.ndim == dimensions else array[None]
-
-
-def _rows(values: Array) -> Array:
-    return values.reshape(values.shape[0] * values.shape[1], values.shape[2])
-
-
-def _chunks(clients: int, batch: int) -> list[slice]:
-    """Cut the clients so that a chunk has few rows; no chunks if there are no rows at all."""
+    rows, weights, seeds, batch = _flat(x), _flat(w), _flat(cotangents), x.shape[-2]
+    by_x, by_w = np.empty_like(rows), np.empty_like(weights)
+    for some, own in _parts(len(weights), batch):
+        into = by_x[some], by_w[own]
+        _differentiate(program, batch, rows[some], weights[own], seeds[some], kept, *into)
     if batch == 0:
+        by_w.fill(0.0)
+    if x.ndim == 2:
+        return torch.from_numpy(by_x), torch.from_numpy(by_w[0])
+    return torch.from_numpy(by_x.reshape(x.shape)), torch.from_numpy(by_w)
+
+
+def _flat(values: Tensor) -> Array:
+    """Return a tensor as rows."""
+    array: Array = values.contiguous().numpy(force=True)
+    if array.ndim == 3:
+        return array.reshape(array.shape[0] * array.shape[1], array.shape[2])
+    return array if array.ndim == 2 else array[None]
+
+
+_ALL = slice(None)
+
+
+def _parts(clients: int, batch: int) -> list[tuple[slice, slice]]:
+    """Cut rows and clients so that a part has few rows; no parts if there are no rows at all."""
+    if batch == 0 or clients == 0:
         return []
+    if clients * batch <= _ROWS:
+        return [(_ALL, _ALL)]
     size = max(1, _ROWS // batch)
-    return [slice(start, start + size) for start in range(0, clients, size)]
+    starts = range(0, clients, size)
+    return [(slice(k * batch, (k + size) * batch), slice(k, k + size)) for k in starts]
 
 
-def _evaluate(program: Program, x: Array, w: Array, out: Array, keep: bool) -> Tensor:
+def _evaluate(program: Program, batch: int, x: Array, w: Array, out: Array, keep: bool) -> Tensor:
     """Write the values; return what was computed on the way, with the states if asked to."""
-    tape, columns = _tape(program), program.columns
-    kernels, turns = _kernels(tape)
-    batch, rows, values = x.shape[1], _rows(x), _rows(out)
-    kept = _tables(tape, len(rows), rows.dtype, keep)
-    matrices, angles, states = _split(tape, len(rows), kept)
+    (parts, method), columns = _tables(program)
+    kernels, turns = _kernels(isinstance(method, Passes))
+    sizes = _sizes(program, len(x), x.dtype)
+    behind = sizes.tables
+    row = behind + sizes.state if keep and sizes.keeps else behind
+    kept = torch.empty(sizes.groups, row, dtype=_PRECISIONS[x.dtype])
+    tables = kept.numpy()
 
     def work(groups: tuple[int, int]) -> None:
-        turns.lay_out(tape.parts, columns, batch, rows, w, groups, matrices, angles)
-        memory, own = _memory(tape, rows.dtype, states=0 if len(states) else 1), states
-        if len(states) == 0:
-            own, memory = _first_state(tape, memory)
-        kernels.evaluate(tape.method, groups, matrices, memory, own, values)
+        turns.lay_out(*parts, *columns, batch, x, w, groups, tables)
+        memory = _memory(sizes.scratch, x.dtype)
+        kernels.evaluate(*method, groups, tables, behind, memory, out)
 
-    _in_threads(tape, len(rows), rows.dtype, work)
+    _in_threads(sizes, work)
     return kept
 
 
 def _differentiate(
     program: Program,
+    batch: int,
     x: Array,
     w: Array,
     cotangents: Array,
@@ -158,89 +170,91 @@ def _differentiate(
     into_x: Array,
     into_w: Array,
 ) -> None:
-    tape, columns = _tape(program), program.columns
-    kernels, turns = _kernels(tape)
-    batch, rows, seeds = x.shape[1], _rows(x), _rows(cotangents)
+    (parts, method), columns = _tables(program)
+    kernels, turns = _kernels(isinstance(method, Passes))
+    sizes = _sizes(program, len(x), x.dtype)
+    behind = sizes.tables
     again = kept.numel() == 0
     if again:
-        kept = _tables(tape, len(rows), rows.dtype, states=False)
-    matrices, angles, states = _split(tape, len(rows), kept)
-    slopes = np.empty((len(rows), len(tape.parts.run_mixed), 3))
-    lanes = _lanes(rows.dtype)
+        kept = torch.empty(sizes.groups, behind, dtype=_PRECISIONS[x.dtype])
+    tables = kept.numpy()
+    slopes = np.empty((sizes.groups, sizes.slopes))
 
     def work(groups: tuple[int, int]) -> None:
-        memory = _memory(tape, rows.dtype, states=2)
         if again:
-            turns.lay_out(tape.parts, columns, batch, rows, w, groups, matrices, angles)
-        if len(states) > 0:
-            kernels.differentiate(tape.method, groups, matrices, memory, states, seeds, slopes)
+            turns.lay_out(*parts, *columns, batch, x, w, groups, tables)
+        memory = _memory(sizes.scratch, x.dtype)
+        if tables.shape[1] > behind:
+            kernels.differentiate(*method, groups, tables, behind, memory, cotangents, slopes)
             return
-        own, rest = _first_state(tape, memory)
+        nothing = np.empty((0, 0), x.dtype)
         for group in range(*groups):
-            members = slice(group * lanes, (group + 1) * lanes)
-            one, into = matrices[group : group + 1], slopes[members]
-            kernels.evaluate(tape.method, (0, 1), one, rest, own, np.empty((0, 0), rows.dtype))
-            kernels.differentiate(tape.method, (0, 1), one, memory, own, seeds[members], into)
+            one = group, group + 1
+            kernels.evaluate(*method, one, tables, behind, memory, nothing)
+            kernels.differentiate(*method, one, tables, behind, memory, cotangents, slopes)
 
-    _in_threads(tape, len(rows), rows.dtype, work)
-    turns.collect(tape.parts, columns, batch, rows, w, slopes, angles, _rows(into_x), into_w)
+    _in_threads(sizes, work)
+    own = *parts[:4], *columns[:2]
+    turns.collect(*own, batch, x, w, slopes, tables, into_x, into_w)
 
 
-def _tape(program: Program) -> Tape:
+def _tables(program: Program) -> tuple[Tape, Columns]:
     assert program.tape is not None, "only called where the kernels run"
-    return program.tape
+    assert program.columns is not None, "likewise"
+    return program.tape, program.columns
 
 
-@cache
-def _lanes(dtype: np.dtype[Any]) -> int:
+class _Sizes(NamedTuple):
+    """How much memory some examples take, counted in numbers.
+
+    Args:
+        groups: how many groups of as many examples as a vector has lanes.
+        tables: a group's quaternions and turns.
+        state: a group's state.
+        keeps: whether the states of all groups are kept for the gradient.
+        slopes: a group's slopes.
+        scratch: what a thread needs for states, a block of each, and cotangents.
+        work: how long it takes, see ``Passes`` and ``Network``.
+    """
+
+    groups: int
+    tables: int
+    state: int
+    keeps: bool
+    slopes: int
+    scratch: int
+    work: int
+
+
+@lru_cache(maxsize=256)
+def _sizes(program: Program, rows: int, dtype: np.dtype[Any]) -> _Sizes:
     from fedqml.quantum.native.lanes import WIDTH_BYTES
 
-    return WIDTH_BYTES // dtype.itemsize
-
-
-def _sizes(tape: Tape, rows: int, dtype: np.dtype[Any]) -> tuple[int, int, int]:
-    """Return how many groups the rows are, and how long a group's matrices and turns."""
-    lanes = _lanes(dtype)
-    parts = tape.parts
-    return -(-rows // lanes), 4 * len(parts.run_mixed) * lanes, 2 * len(parts.part_axis) * lanes
-
-
-def _tables(tape: Tape, rows: int, dtype: np.dtype[Any], states: bool) -> Tensor:
-    """Return memory for the rows' matrices and turns, and for their states if that is not much."""
-    groups, matrices, turns = _sizes(tape, rows, dtype)
-    state = _lanes(dtype) * tape.method.size
-    if not states or groups * state * dtype.itemsize > _KEPT_BYTES:
-        state = 0
-    # PyTorch's memory begins with a cache line, as a vector should; NumPy's does not
-    precision = torch.float64 if dtype.itemsize == 8 else torch.float32
-    return torch.empty(groups * (matrices + turns + state), dtype=precision)
-
-
-def _split(tape: Tape, rows: int, tables: Tensor) -> tuple[Array, Array, Array]:
-    """Return matrices, turns and states, a row for each group; there may be no states."""
-    flat = tables.detach().numpy()
-    groups, matrices, turns = _sizes(tape, rows, flat.dtype)
-    behind, end = groups * matrices, groups * (matrices + turns)
-    shape = (groups, (len(flat) - end) // groups) if len(flat) > end else (0, 0)
-    return (
-        flat[:behind].reshape(groups, matrices),
-        flat[behind:end].reshape(groups, turns),
-        flat[end:].reshape(shape),
+    (parts, method), _ = _tables(program)
+    lanes = WIDTH_BYTES // dtype.itemsize
+    groups, runs = -(-rows // lanes), len(parts.runs) - 1
+    state = method.size * lanes
+    return _Sizes(
+        groups=groups,
+        tables=(4 * runs + 2 * len(parts.turns)) * lanes,
+        state=state,
+        keeps=groups * state * dtype.itemsize <= _KEPT_BYTES,
+        slopes=3 * runs * lanes,
+        scratch=(2 * method.size + 2 * method.extra + method.observables) * lanes,
+        work=groups * method.work,
     )
 
 
 _own = threading.local()
 
 
-def _memory(tape: Tape, dtype: np.dtype[Any], states: int) -> Array:
-    """Return this thread's memory for states, a block of each, and cotangents.
+def _memory(numbers: int, dtype: np.dtype[Any]) -> Array:
+    """Return this thread's memory.
 
     Memory that is not large serves the next call, too: the operating system fills new memory with
     zeros, which takes as long as several gates.
     """
-    method = tape.method
-    numbers = states * method.size + max(1, states) * method.extra + method.observables
-    size = numbers * _lanes(dtype) * dtype.itemsize
+    size = numbers * dtype.itemsize
     memory: Array | None = getattr(_own, "memory", None)
     if memory is None or len(memory) < size:
         _own.memory = memory = None  # or there would be both for a moment
@@ -250,19 +264,10 @@ def _memory(tape: Tape, dtype: np.dtype[Any], states: int) -> Array:
     return memory[:size].view(dtype)
 
 
-def _first_state(tape: Tape, memory: Array) -> tuple[Array, Array]:
-    """Return the state that memory begins with, as a row, and the memory behind it."""
-    size = _lanes(memory.dtype) * tape.method.size
-    return memory[None, :size], memory[size:]
-
-
-def _in_threads(
-    tape: Tape, rows: int, dtype: np.dtype[Any], work: Callable[[tuple[int, int]], None]
-) -> None:
+def _in_threads(sizes: _Sizes, work: Callable[[tuple[int, int]], None]) -> None:
     """Do the groups of rows in as many threads as PyTorch may use, if there is much to do."""
-    groups = -(-rows // _lanes(dtype))
-    effort = groups * tape.method.work
-    threads = max(1, min(torch.get_num_threads(), groups, effort // _WORTH_A_THREAD))
+    groups, worth = sizes.groups, sizes.work // _WORTH_A_THREAD
+    threads = min(torch.get_num_threads(), groups, worth) if worth > 1 else 1
     if threads == 1:
         work((0, groups))
         return

@@ -23,18 +23,19 @@ class Columns(NamedTuple):
     """The numbers that angles are linear in, in the order of ``Program``.
 
     Args:
-        mixed: how many read inputs; they come first.
-        code: which function, as in ``CODES``; (columns,).
-        cuts: its arguments are those from entry c up to entry c + 1; (columns + 1,).
-        place: which input or weight; (arguments,).
-        from_input: whether it is an input; (arguments,).
+        columns: for each of them ``code``, which function, as in ``CODES``, and ``start``, the
+            first of its arguments; the last entry is the end.
+        arguments: for each of them ``place``, which input or weight, and ``from_input``.
+        mixed: how many columns read inputs; they come first.
     """
 
+    columns: NDArray[np.void]
+    arguments: NDArray[np.void]
     mixed: int
-    code: NDArray[np.int64]
-    cuts: NDArray[np.int64]
-    place: NDArray[np.int64]
-    from_input: NDArray[np.bool_]
+
+
+_COLUMN = np.dtype([("code", np.int64), ("start", np.int64)])
+_ARGUMENT = np.dtype([("place", np.int64), ("from_input", np.int64)])
 
 
 def tabulate(of_inputs: Sequence[Column], of_weights: Sequence[Column]) -> Columns | None:
@@ -48,21 +49,21 @@ def tabulate(of_inputs: Sequence[Column], of_weights: Sequence[Column]) -> Colum
         The tables; None if a map is not among ``CODES``.
 
     Example:
-        >>> tabulate([("arctan", (0,), ())], [("identity", (), (2,))]).place
+        >>> tabulate([("arctan", (0,), ())], [("identity", (), (2,))]).arguments["place"]
         array([0, 2])
     """
     whole = [*of_inputs, *of_weights]
     if any(name not in CODES for name, _, _ in whole):
         return None
+    codes = [CODES[name] for name, _, _ in whole]
+    starts = np.cumsum([0, *(len(inputs) + len(weights) for _, inputs, weights in whole)])
     arguments = [
         (index, k < len(inputs))
         for _, inputs, weights in whole
         for k, index in enumerate((*inputs, *weights))
     ]
     return Columns(
+        columns=np.array(list(zip([*codes, PRODUCT], starts, strict=True)), dtype=_COLUMN),
+        arguments=np.array(arguments, dtype=_ARGUMENT),
         mixed=len(of_inputs),
-        code=np.array([CODES[name] for name, _, _ in whole], dtype=np.int64),
-        cuts=np.cumsum([0, *(len(inputs) + len(weights) for _, inputs, weights in whole)]),
-        place=np.array([index for index, _ in arguments], dtype=np.int64),
-        from_input=np.array([from_input for _, from_input in arguments], dtype=bool),
     )

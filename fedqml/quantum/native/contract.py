@@ -6,10 +6,23 @@ vector at iW of a flat array, W being the number of lanes.
 
 from typing import no_type_check
 
-import numpy as np
-
-from fedqml.quantum.native.compiled import inlined, kernel
+from fedqml.quantum.native.compiled import inlined, kernel, pasted
 from fedqml.quantum.native.lanes import accumulate, load, splat, store, width
+from fedqml.quantum.native.sums import Network
+
+
+@pasted
+@no_type_check
+def _size(network):
+    return 1 + network.leaves.shape[0] + network.cuts.size // 2
+
+
+@pasted
+@no_type_check
+def _numbers(network, table, behind, memory):
+    """Return where a group's numbers are."""
+    size = _size(network) * width(memory)
+    return table[behind : behind + size] if behind < table.size else memory[:size]
 
 
 @inlined
@@ -31,7 +44,7 @@ def _rotation(matrices, run, row, column):
     return half + half
 
 
-@inlined
+@pasted
 @no_type_check
 def _calculate(network, matrices, numbers):
     lanes = width(numbers)
@@ -62,7 +75,7 @@ def _product(network, product, numbers):
     return one * load(numbers, network.factors[product, 1] * lanes)
 
 
-@inlined
+@pasted
 @no_type_check
 def _go_back(network, numbers, adjoints):
     """Add to the adjoint of every number, the derivative by it, what comes from later sums."""
@@ -89,7 +102,7 @@ def _share(network, product, numbers, adjoints, adjoint):
     store(adjoints, other, load(adjoints, other) + adjoint * load(numbers, one))
 
 
-@inlined
+@pasted
 @no_type_check
 def _turn_leaves(network, matrices, adjoints, slopes):
     """Add up what a small turn behind each run changes, d R_ij = (σ × R)_ij."""
@@ -107,23 +120,28 @@ def _turn_leaves(network, matrices, adjoints, slopes):
 
 @kernel
 @no_type_check
-def evaluate(network, groups, matrices, memory, states, out):
+def evaluate(leaves, cuts, factors, results, signs, groups, tables, behind, memory, out):
     """Evaluate groups of examples, as many to a group as a vector has lanes.
 
     Args:
-        network: the calculation.
+        leaves: this and the following four: the calculation, see ``Network``.
+        cuts: likewise.
+        factors: likewise.
+        results: likewise.
+        signs: likewise.
         groups: the first one, and the one after the last.
-        matrices: the runs' quaternions, from ``lay_out``; (groups, runs · 4 · lanes).
-        memory: of the precision; not used otherwise.
-        states: receives the groups' numbers, each in its row or all in a single one, one after the
-            other; (groups or 1, size).
+        tables: from ``lay_out``; a row for each group.
+        behind: where in a row its numbers shall be; if that is its end, they are only in memory.
+        memory: for the numbers of a group, flat.
         out: receives the expectation values, perhaps of the first observables only;
             (rows, observables).
     """
+    network = Network(leaves, cuts, factors, results, signs)
     lanes = width(memory)
     for group in range(groups[0], groups[1]):
-        numbers = states[min(group, states.shape[0] - 1)]
-        _calculate(network, matrices[group], numbers)
+        own = tables[group]
+        numbers = _numbers(network, own, behind, memory)
+        _calculate(network, own, numbers)
         first = group * lanes
         for row in range(first, min(first + lanes, out.shape[0])):
             for word in range(out.shape[1]):
@@ -133,34 +151,39 @@ def evaluate(network, groups, matrices, memory, states, out):
 
 @kernel
 @no_type_check
-def differentiate(network, groups, matrices, memory, states, cotangents, out):
+def differentiate(
+    leaves, cuts, factors, results, signs, groups, tables, behind, memory, cotangents, out
+):
     """Compute the slopes of groups of examples.
 
     Args:
-        network: the calculation.
+        leaves: this and the following four: the calculation, see ``Network``.
+        cuts: likewise.
+        factors: likewise.
+        results: likewise.
+        signs: likewise.
         groups: the first one, and the one after the last.
-        matrices: the runs' quaternions, from ``lay_out``; (groups, runs · 4 · lanes).
-        memory: for the numbers, which this has no use for, and their adjoints, flat.
-        states: what ``evaluate`` wrote; (groups, size). May lie where the memory begins.
+        tables: as ``evaluate`` left them.
+        behind: as for ``evaluate``.
+        memory: as ``evaluate`` left it if there are only numbers of one group; and for as many
+            adjoints, flat.
         cotangents: of the expectation values; (rows, observables).
-        out: receives the derivatives by a turn about X, Y, Z behind each run; (rows, runs, 3).
+        out: receives the derivatives by a turn about X, Y, Z behind each run;
+            (groups, runs · 3 · lanes).
     """
+    network = Network(leaves, cuts, factors, results, signs)
     lanes = width(memory)
-    size = states.shape[1]
+    size = _size(network) * lanes
     adjoints = memory[size : 2 * size]
-    slopes = np.empty(3 * out.shape[1] * lanes)
-    last = out.shape[0] - 1
+    last = cotangents.shape[0] - 1
     for group in range(groups[0], groups[1]):
         first = group * lanes
+        own, slopes = tables[group], out[group]
         adjoints.fill(0.0)
         for word in range(network.results.size):
             for lane in range(lanes):
                 seed = network.signs[word] * cotangents[min(first + lane, last), word]
                 adjoints[network.results[word] * lanes + lane] += seed
-        _go_back(network, states[group], adjoints)
+        _go_back(network, _numbers(network, own, behind, memory), adjoints)
         slopes.fill(0.0)
-        _turn_leaves(network, matrices[group], adjoints, slopes)
-        for row in range(first, min(first + lanes, last + 1)):
-            for run in range(out.shape[1]):
-                for axis in range(3):
-                    out[row, run, axis] = slopes[(3 * run + axis) * lanes + row - first]
+        _turn_leaves(network, own, adjoints, slopes)

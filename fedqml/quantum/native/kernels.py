@@ -11,9 +11,18 @@ import numpy as np
 
 from fedqml.quantum.native.compiled import inlined, kernel
 from fedqml.quantum.native.lanes import accumulate, load, odd, splat, store, width
+from fedqml.quantum.native.tape import Passes
 
 # Sums of this many terms are taken in the state's precision, and those of the sums in float64.
 _PARTIAL = 64
+
+
+@inlined
+@no_type_check
+def _state(passes, table, behind, memory):
+    """Return where a group's state is."""
+    size = (2 * width(memory)) << passes.qubits
+    return table[behind : behind + size] if behind < table.size else memory[:size]
 
 
 @inlined
@@ -317,24 +326,62 @@ def _seed(passes, cotangents, state, costate):
 
 @kernel
 @no_type_check
-def evaluate(passes, groups, matrices, memory, states, out):
+def evaluate(
+    qubits,
+    pass_runs,
+    pass_blocks,
+    pass_first,
+    pass_last,
+    run_pairs,
+    run_read,
+    word_flip,
+    word_read,
+    word_phase,
+    groups,
+    tables,
+    behind,
+    memory,
+    out,
+):
     """Evaluate groups of examples, as many to a group as a vector has lanes.
 
     Args:
-        passes: of the circuit.
+        qubits: this and the following nine: of the circuit, see ``Passes``.
+        pass_runs: likewise.
+        pass_blocks: likewise.
+        pass_first: likewise.
+        pass_last: likewise.
+        run_pairs: likewise.
+        run_read: likewise.
+        word_flip: likewise.
+        word_read: likewise.
+        word_phase: likewise.
         groups: the first one, and the one after the last.
-        matrices: the runs' quaternions, from ``lay_out``; (groups, runs · 4 · lanes).
-        memory: for a block, flat.
-        states: receives the groups' states, each in its row or all in a single one, one after the
-            other; (groups or 1, size).
+        tables: from ``lay_out``; a row for each group.
+        behind: where in a row its state shall be; if that is its end, it is only in memory.
+        memory: for a state and a block, flat.
         out: receives the expectation values, perhaps of the first observables only;
             (rows, observables).
     """
+    passes = Passes(
+        qubits,
+        pass_runs,
+        pass_blocks,
+        pass_first,
+        pass_last,
+        run_pairs,
+        run_read,
+        word_flip,
+        word_read,
+        word_phase,
+    )
     lanes = width(memory)
+    size = (2 * lanes) << passes.qubits
     values = np.empty(out.shape[1] * lanes)
     for group in range(groups[0], groups[1]):
-        state = states[min(group, states.shape[0] - 1)]
-        _evolve(passes, matrices[group], state, _near(passes, state, memory))
+        own = tables[group]
+        state = _state(passes, own, behind, memory)
+        _evolve(passes, own, state, _near(passes, state, memory[size:]))
         _measure(passes, state, values)
         first = group * lanes
         for row in range(first, min(first + lanes, out.shape[0])):
@@ -344,34 +391,71 @@ def evaluate(passes, groups, matrices, memory, states, out):
 
 @kernel
 @no_type_check
-def differentiate(passes, groups, matrices, memory, states, cotangents, out):
+def differentiate(
+    qubits,
+    pass_runs,
+    pass_blocks,
+    pass_first,
+    pass_last,
+    run_pairs,
+    run_read,
+    word_flip,
+    word_read,
+    word_phase,
+    groups,
+    tables,
+    behind,
+    memory,
+    cotangents,
+    out,
+):
     """Compute the slopes of groups of examples.
 
     Args:
-        passes: of the circuit.
+        qubits: this and the following nine: of the circuit, see ``Passes``.
+        pass_runs: likewise.
+        pass_blocks: likewise.
+        pass_first: likewise.
+        pass_last: likewise.
+        run_pairs: likewise.
+        run_read: likewise.
+        word_flip: likewise.
+        word_read: likewise.
+        word_phase: likewise.
         groups: the first one, and the one after the last.
-        matrices: the runs' quaternions, from ``lay_out``; (groups, runs · 4 · lanes).
-        memory: for two states, a block of each, and cotangents, flat.
-        states: what ``evaluate`` wrote; (groups, size). May lie where the memory begins.
+        tables: as ``evaluate`` left them.
+        behind: as for ``evaluate``.
+        memory: as ``evaluate`` left it if there is only one group's state; for two states, a block
+            of each, and cotangents, flat.
         cotangents: of the expectation values; (rows, observables).
-        out: receives Im⟨costate|σ|state⟩ behind each run, σ = X, Y, Z; (rows, runs, 3).
+        out: receives Im⟨costate|σ|state⟩ behind each run, σ = X, Y, Z;
+            (groups, runs · 3 · lanes).
     """
+    passes = Passes(
+        qubits,
+        pass_runs,
+        pass_blocks,
+        pass_first,
+        pass_last,
+        run_pairs,
+        run_read,
+        word_flip,
+        word_read,
+        word_phase,
+    )
     lanes = width(memory)
     size = (2 * lanes) << passes.qubits
     state, costate, rest = memory[:size], memory[size : 2 * size], memory[2 * size :]
     near, rest = _near(passes, state, rest), rest[_near_size(passes, lanes) :]
     conear, seeds = _near(passes, costate, rest), rest[_near_size(passes, lanes) :]
-    last = out.shape[0] - 1
-    slopes = np.empty(3 * out.shape[1] * lanes)
+    last = cotangents.shape[0] - 1
     for group in range(groups[0], groups[1]):
         first = group * lanes
+        own, slopes = tables[group], out[group]
+        final = _state(passes, own, behind, memory)
         for word in range(cotangents.shape[1]):
             for lane in range(lanes):
                 seeds[word * lanes + lane] = cotangents[min(first + lane, last), word]
-        _seed(passes, seeds, states[group], costate)
+        _seed(passes, seeds, final, costate)
         slopes.fill(0.0)
-        _revolve(passes, matrices[group], states[group], state, costate, near, conear, slopes)
-        for row in range(first, min(first + lanes, last + 1)):
-            for run in range(out.shape[1]):
-                for axis in range(3):
-                    out[row, run, axis] = slopes[(3 * run + axis) * lanes + row - first]
+        _revolve(passes, own, final, state, costate, near, conear, slopes)

@@ -24,11 +24,12 @@ class Lanes(types.Type):
 
     Args:
         element: Numba's type of its numbers.
+        like: the type whose numbers fill a register, as many as it has; by default the same.
     """
 
-    def __init__(self, element: Any) -> None:
+    def __init__(self, element: Any, like: Any = None) -> None:
         self.element = element
-        self.count = WIDTH_BYTES * 8 // element.bitwidth
+        self.count = WIDTH_BYTES * 8 // (like or element).bitwidth
         super().__init__(name=f"Lanes({element}, {self.count})")
 
 
@@ -73,13 +74,38 @@ def load(typing_context, array, offset):
 
 @intrinsic
 @no_type_check
+def doubles(typing_context, like, array, offset):
+    """Return the numbers that begin at an entry of an array as float64.
+
+    They are as many as a vector of the first array has.
+    """
+    lanes = Lanes(types.float64, like.dtype)
+
+    def generate(context, builder, signature, arguments):
+        element = signature.args[1].dtype
+        vector = context.get_value_type(Lanes(element, like.dtype))
+        pointer = _pointer(context, builder, signature.args[1], *arguments[1:], vector)
+        value = builder.load(pointer, align=element.bitwidth // 8)
+        if element == types.float64:
+            return value
+        return builder.fpext(value, context.get_value_type(lanes))
+
+    return lanes(like, array, types.intp), generate
+
+
+@intrinsic
+@no_type_check
 def store(typing_context, array, offset, value):
     """Write a vector to an array, from an entry on."""
 
     def generate(context, builder, signature, arguments):
-        vector = context.get_value_type(signature.args[2])
-        pointer = _pointer(context, builder, signature.args[0], *arguments[:2], vector)
-        builder.store(arguments[2], pointer, align=signature.args[2].element.bitwidth // 8)
+        array, _, lanes = signature.args
+        vector = ir.VectorType(context.get_value_type(array.dtype), lanes.count)
+        pointer = _pointer(context, builder, array, *arguments[:2], vector)
+        value = arguments[2]
+        if array.dtype != lanes.element:
+            value = builder.fptrunc(value, vector)
+        builder.store(value, pointer, align=array.dtype.bitwidth // 8)
         return context.get_dummy_value()
 
     return types.none(array, types.intp, value), generate
@@ -104,6 +130,15 @@ def accumulate(typing_context, array, offset, value):
     return types.none(array, types.intp, value), generate
 
 
+@no_type_check
+def _everywhere(context, builder, lanes, number):
+    vector = context.get_value_type(lanes)
+    nothing = ir.Constant(vector, ir.Undefined)
+    first = builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
+    everywhere = ir.Constant(ir.VectorType(ir.IntType(32), lanes.count), [0] * lanes.count)
+    return builder.shuffle_vector(first, nothing, everywhere)
+
+
 @intrinsic
 @no_type_check
 def splat(typing_context, array, value):
@@ -111,15 +146,62 @@ def splat(typing_context, array, value):
     lanes = Lanes(array.dtype)
 
     def generate(context, builder, signature, arguments):
-        vector = context.get_value_type(lanes)
         number = context.cast(builder, arguments[1], signature.args[1], lanes.element)
-        first = builder.insert_element(
-            ir.Constant(vector, ir.Undefined), number, ir.Constant(ir.IntType(32), 0)
-        )
-        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), lanes.count), [0] * lanes.count)
-        return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), everywhere)
+        return _everywhere(context, builder, lanes, number)
 
     return lanes(array, value), generate
+
+
+@intrinsic
+@no_type_check
+def double(typing_context, like, value):
+    """Return a vector of float64, as long as one of an array, with the same number everywhere."""
+    lanes = Lanes(types.float64, like.dtype)
+
+    def generate(context, builder, signature, arguments):
+        number = context.cast(builder, arguments[1], signature.args[1], types.float64)
+        return _everywhere(context, builder, lanes, number)
+
+    return lanes(like, value), generate
+
+
+@intrinsic
+@no_type_check
+def fused(typing_context, a, b, c):
+    """Return ab + c of numbers, rounded once."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.fma(*arguments)
+
+    return types.float64(types.float64, types.float64, types.float64), generate
+
+
+@no_type_check
+def series(*coefficients):
+    """Return the function Σ a_k z^k of a number, from the last term to the first by ``fused``."""
+
+    @intrinsic
+    def total(typing_context, z):
+        def generate(context, builder, signature, arguments):
+            last, *others = [ir.Constant(ir.DoubleType(), a) for a in reversed(coefficients)]
+            for each in others:
+                last = builder.fma(last, arguments[0], each)
+            return last
+
+        return types.float64(types.float64), generate
+
+    return total
+
+
+@intrinsic
+@no_type_check
+def bits(typing_context, number):
+    """Return a number's bits as an integer."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.bitcast(arguments[0], ir.IntType(64))
+
+    return types.int64(types.float64), generate
 
 
 @intrinsic
@@ -153,3 +235,4 @@ def _binary(operation, instruction):
 _binary(operator.add, "fadd")
 _binary(operator.sub, "fsub")
 _binary(operator.mul, "fmul")
+_binary(operator.truediv, "fdiv")

@@ -1,54 +1,61 @@
 """Functions of inputs and weights, and their slopes, compiled and in float64."""
 
-import math
 from typing import no_type_check
 
-import numpy as np
+from fedqml.quantum.native.columns import ARCTAN, ARCTAN_SQUARE, PRODUCT
+from fedqml.quantum.native.compiled import pasted
+from fedqml.quantum.native.elementary import arctans
+from fedqml.quantum.native.lanes import double, doubles, store, width
 
-from fedqml.quantum.native.columns import ARCTAN, ARCTAN_SQUARE
-from fedqml.quantum.native.compiled import inlined
 
-
-@inlined
+@pasted
 @no_type_check
-def read(columns, column, x, w):
-    """Return a column's number.
+def read(columns, like, arguments, numbers):
+    """Compute the numbers of columns.
 
     Args:
-        columns: the tables.
-        column: which one.
-        x: inputs of an example; (inputs,).
-        w: its client's weights; (weights,).
+        columns: the table, and one entry more for its end.
+        like: an array with vectors as long.
+        arguments: what the columns read; (arguments · lanes).
+        numbers: receives the columns' numbers; (columns · lanes).
     """
-    value = 1.0
-    for k in range(columns.cuts[column], columns.cuts[column + 1]):
-        value *= x[columns.place[k]] if columns.from_input[k] else w[columns.place[k]]
-    if columns.code[column] == ARCTAN:
-        return math.atan(value)
-    if columns.code[column] == ARCTAN_SQUARE:
-        return math.atan(value * value)
-    return value
+    lanes = width(like)
+    for column in range(columns.size - 1):
+        code, start = columns[column].code, columns[column].start
+        value = doubles(like, arguments, start * lanes)
+        for k in range(start + 1, columns[column + 1].start):
+            value = value * doubles(like, arguments, k * lanes)
+        if code == ARCTAN_SQUARE:
+            value = value * value
+        store(numbers, column * lanes, value)
+        if code != PRODUCT:
+            arctans(numbers[column * lanes : (column + 1) * lanes])
 
 
-@inlined
+@pasted
 @no_type_check
-def pull(columns, column, x, w, slope, into_x, into_w):
-    """Add the gradient by a column's arguments, the slope being that by the column."""
-    start, end = columns.cuts[column], columns.cuts[column + 1]
-    for k in range(start, end):
-        rest = 1.0
-        for other in range(start, end):
-            if other != k:
-                at = columns.place[other]
-                rest *= x[at] if columns.from_input[other] else w[at]
-        at = columns.place[k]
-        value = np.float64(x[at] if columns.from_input[k] else w[at])
-        if columns.code[column] == ARCTAN:
-            rest = 1.0 / (1.0 + value * value)
-        elif columns.code[column] == ARCTAN_SQUARE:
+def pull(columns, like, arguments, by, into):
+    """Compute the gradients by the arguments of all columns.
+
+    Args:
+        columns: the table, and one entry more for its end.
+        like: an array with vectors as long.
+        arguments: what the columns read; (arguments · lanes).
+        by: the gradient by the columns; (columns · lanes).
+        into: receives that by the arguments; (arguments · lanes).
+    """
+    lanes, one = width(like), double(like, 1.0)
+    for column in range(columns.size - 1):
+        code, slope = columns[column].code, doubles(like, by, column * lanes)
+        start, end = columns[column].start, columns[column + 1].start
+        for k in range(start, end):
+            value, rest = doubles(like, arguments, k * lanes), one
             square = value * value
-            rest = 2.0 * value / (1.0 + square * square)
-        if columns.from_input[k]:
-            into_x[at] += slope * rest
-        else:
-            into_w[at] += slope * rest
+            if code == ARCTAN:
+                rest = one / (one + square)
+            elif code == ARCTAN_SQUARE:
+                rest = (value + value) / (one + square * square)
+            for other in range(start, end):
+                if other != k:
+                    rest = rest * doubles(like, arguments, other * lanes)
+            store(into, k * lanes, slope * rest)

@@ -109,7 +109,7 @@ def _compile(circuit: Circuit) -> Program:
     )
     read = replace(smaller, ops=ops)
     try:
-        tape = record(read)
+        tape = record(read, len(of_inputs))
     except NotImplementedError:
         tape = None
     return Program(of_inputs, of_weights, read, tape, tabulate(of_inputs, of_weights))

@@ -136,8 +136,8 @@ class Sums:
                 cuts.append(len(factors))
         signed = [(0, 0) if entry is None else entry for entry in results]
         return Network(
-            leaves=_integers([self._leaves[number] for number in leaves], 3),
-            cuts=np.array(cuts, dtype=np.int32),
+            leaves=_integers([self._leaves[number] for number in leaves], 3).astype(np.int64),
+            cuts=np.array(cuts, dtype=np.int64),
             factors=_integers([(place[a], place[b]) for a, b in factors], 2),
             results=np.array([place[number] for number, _ in signed], dtype=np.int32),
             signs=np.array([sign for _, sign in signed], dtype=np.float64),

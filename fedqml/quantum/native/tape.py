@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fedqml.quantum.angle import Term
 from fedqml.quantum.circuit import Circuit
 from fedqml.quantum.device import check_memory
 from fedqml.quantum.native.network import network
 from fedqml.quantum.native.runs import Run, Runs, passes, runs
-from fedqml.quantum.native.steps import Constant, Quaternion, Turn
+from fedqml.quantum.native.steps import Turn
 from fedqml.quantum.native.sums import Network
 
 Integers = NDArray[np.int64]
-Reals = NDArray[np.float64]
 Addresses = NDArray[np.int32]
 
 # States of up to this many qubits are worked on as they lie; larger ones in blocks of this size,
@@ -34,26 +34,31 @@ class Parts(NamedTuple):
     the rest are the same for all examples of a client. Parts are numbered through all runs.
 
     Args:
-        run_mixed: whether an angle is an input's; (runs,).
-        run_parts: its parts are those from entry r up to entry r + 1; (runs + 1,).
-        part_axis: 0, 1, 2 for a turn about x, y, z; 3 for a constant; (parts,).
-        part_offset: the angle's constant summand, radians; (parts,).
-        part_quaternion: of a constant; (parts, 4).
-        part_terms: its angle's terms are those from entry q up to entry q + 1; (parts + 1,).
-        term_column: which input or weight; (terms,).
-        term_input: whether it is an input; (terms,).
-        term_scale: factor from the input or weight to the angle; (terms,).
+        runs: for each of them ``mixed``, whether an angle is an input's, and ``parts``, the first
+            of its parts; the last entry is the end.
+        parts: for each of them ``axis``, 0, 1, 2 for a turn about x, y, z, 3 for a constant;
+            ``turn``, its number among the turns; ``offset``, the angle's constant summand, radians;
+            ``terms``, the first of the angle's terms; and ``p``, ``q``, ``r``, ``s``, the
+            quaternion of a constant. The last entry is the end.
+        terms: for each of them ``column``, which number it reads, those of inputs first; and
+            ``scale``, the factor from it to the angle.
+        turns: the parts that are turns, those of mixed runs first; (turns,).
+        mixed_turns: how many turns are in mixed runs.
     """
 
-    run_mixed: NDArray[np.bool_]
-    run_parts: Integers
-    part_axis: Integers
-    part_offset: Reals
-    part_quaternion: Reals
-    part_terms: Integers
-    term_column: Integers
-    term_input: NDArray[np.bool_]
-    term_scale: Reals
+    runs: NDArray[np.void]
+    parts: NDArray[np.void]
+    terms: NDArray[np.void]
+    turns: Integers
+    mixed_turns: int
+
+
+_RUN = np.dtype([("mixed", np.int64), ("parts", np.int64)])
+_PART = np.dtype(
+    [("axis", np.int64), ("turn", np.int64), ("terms", np.int64)]
+    + [(name, np.float64) for name in ("offset", "p", "q", "r", "s")]
+)
+_TERM = np.dtype([("column", np.int64), ("scale", np.float64)])
 
 
 class Passes(NamedTuple):
@@ -122,11 +127,12 @@ class Tape(NamedTuple):
     method: Passes | Network
 
 
-def record(circuit: Circuit) -> Tape:
+def record(circuit: Circuit, inputs: int) -> Tape:
     """Return the tables of a circuit.
 
     Args:
         circuit: all its angles are linear in its inputs and weights.
+        inputs: how many columns read inputs.
 
     Returns:
         The tables.
@@ -137,32 +143,42 @@ def record(circuit: Circuit) -> Tape:
 
     Example:
         >>> from fedqml.quantum.ansatze import rot_cnot
-        >>> record(rot_cnot(qubits=3, depth=1).measure("Z0")).parts.run_parts
+        >>> record(rot_cnot(qubits=3, depth=1).measure("Z0"), inputs=0).parts.runs["parts"]
         array([0, 0, 0, 0, 3, 6, 9])
     """
     found = runs(circuit)
     whole = [*found.first, *found.rest]
     cheaper = network(circuit, limit=_work(len(whole), circuit.n_qubits))
-    return Tape(_parts(whole), _passes(found, circuit) if cheaper is None else cheaper)
+    return Tape(_parts(whole, inputs), _passes(found, circuit) if cheaper is None else cheaper)
 
 
-def _parts(whole: Sequence[Run]) -> Parts:
-    parts = [part for run in whole for part in run.parts]
-    turns = [part if isinstance(part, Turn) else None for part in parts]
-    terms = [() if turn is None else turn.angle.terms for turn in turns]
-    flat = [term for group in terms for term in group]
+def _parts(whole: Sequence[Run], inputs: int) -> Parts:
     mixed = [any(isinstance(p, Turn) and p.angle.inputs for p in run.parts) for run in whole]
+    flat = [(part, own) for own, run in zip(mixed, whole, strict=True) for part in run.parts]
+    found = [(k, own) for k, (part, own) in enumerate(flat) if isinstance(part, Turn)]
+    turns = [k for k, own in sorted(found, key=lambda pair: not pair[1])]
+    parts, terms = [], list[tuple[int, float]]()
+    for k, (part, _) in enumerate(flat):
+        if isinstance(part, Turn):
+            own = part.axis, turns.index(k), len(terms), part.angle.offset, 1.0, 0.0, 0.0, 0.0
+            terms += [(_number(term, inputs), term.scale) for term in part.angle.terms]
+        else:
+            own = 3, 0, len(terms), 0.0, *part.quaternion
+        parts.append(own)
+    parts.append((3, 0, len(terms), 0.0, 1.0, 0.0, 0.0, 0.0))
+    starts = _cuts(len(run.parts) for run in whole)
     return Parts(
-        run_mixed=np.array(mixed),
-        run_parts=_cuts(len(run.parts) for run in whole),
-        part_axis=_integers([3 if turn is None else turn.axis for turn in turns]),
-        part_offset=_reals([0.0 if turn is None else turn.angle.offset for turn in turns]),
-        part_quaternion=_reals([_quaternion(part) for part in parts]).reshape(-1, 4),
-        part_terms=_cuts(len(group) for group in terms),
-        term_column=_integers([(term.inputs or term.weights)[0] for term in flat]),
-        term_input=np.array([bool(term.inputs) for term in flat], dtype=bool),
-        term_scale=_reals([term.scale for term in flat]),
+        runs=np.array(list(zip([*mixed, False], starts, strict=True)), dtype=_RUN),
+        parts=np.array(parts, dtype=_PART),
+        terms=np.array(terms, dtype=_TERM),
+        turns=_integers(turns),
+        mixed_turns=sum(own for _, own in found),
     )
+
+
+def _number(term: Term, inputs: int) -> int:
+    """Return the number of the column that a term of an angle reads."""
+    return term.inputs[0] if term.inputs else inputs + term.weights[0]
 
 
 def _passes(found: Runs, circuit: Circuit) -> Passes:
@@ -190,10 +206,6 @@ def _passes(found: Runs, circuit: Circuit) -> Passes:
         word_read=_integers([word.read for word in found.words]),
         word_phase=_integers([word.phase for word in found.words]),
     )
-
-
-def _quaternion(part: Turn | Constant) -> Quaternion:
-    return part.quaternion if isinstance(part, Constant) else (1.0, 0.0, 0.0, 0.0)
 
 
 def _pairs(basis: list[int], run: Run) -> Integers:
@@ -226,7 +238,3 @@ def _cuts(lengths: Iterable[int]) -> Integers:
 
 def _integers(values: Sequence[Any]) -> Integers:
     return np.array(values, dtype=np.int64)
-
-
-def _reals(values: Sequence[Any]) -> Reals:
-    return np.array(values, dtype=np.float64)

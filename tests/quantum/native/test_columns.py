@@ -21,9 +21,9 @@ def test_columns_as_tables():
     mixed = [("arctan", (2,), ()), ("product", (1,), (0, 3))]
     table = columns.tabulate(mixed, [("identity", (), (1,))])
     assert table.mixed == 2
-    assert table.cuts.tolist() == [0, 1, 4, 5]
-    assert table.place.tolist() == [2, 1, 0, 3, 1]
-    assert table.from_input.tolist() == [True, True, False, False, False]
+    assert table.columns["start"].tolist() == [0, 1, 4, 5]
+    assert table.arguments["place"].tolist() == [2, 1, 0, 3, 1]
+    assert table.arguments["from_input"].tolist() == [1, 1, 0, 0, 0]
     assert columns.tabulate([("a map of tomorrow", (0,), ())], []) is None
 
 
