@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from fedqml.cli.display import Display, display
 from fedqml.cli.own_code import find_own_code
+from fedqml.core.denormals import denormals_as_zero
 from fedqml.core.errors import InputError
 from fedqml.experiments.build import Build, builder
 from fedqml.experiments.config import Experiment, load
@@ -16,6 +17,11 @@ from fedqml.experiments.store import Busy, Store
 
 def run(options: argparse.Namespace) -> int:
     """Run, or list for a dry run, what the options ask for; return the exit code."""
+    with denormals_as_zero():
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     find_own_code(options.experiment)
     overrides = list(options.set)
     if options.engine is not None:
@@ -32,15 +38,16 @@ def run(options: argparse.Namespace) -> int:
         done = check(Store(results / experiment.id), federation)
         if options.dry_run:
             shown.planned(experiment, federation, done)
+        del federation  # a large model's weights would stay in memory through all runs
     if options.dry_run:
         return 0
     # A scheduler's "terminate" saves the rounds done, as Ctrl-C does.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
-    return _run(experiments, build, shown, results)
+    return _train(experiments, build, shown, results)
 
 
-def _run(experiments: list[Experiment], build: Build, shown: Display, results: Path) -> int:
+def _train(experiments: list[Experiment], build: Build, shown: Display, results: Path) -> int:
     busy = failed = 0
     with shown.running(experiments, results):
         for experiment in experiments:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from fedqml.core.behaviour import behaviour
+from fedqml.core.denormals import denormals_as_zero
 from fedqml.core.errors import InputError, require, whole
 from fedqml.core.threads import threads
 from fedqml.core.transform import Strategy
@@ -99,7 +100,7 @@ def run(
     for argument, function in (("engine", engine), ("watch", watch)):
         require(callable(function), argument, function, "be a function")
     checkpoint_every = whole("checkpoint_every", checkpoint_every, least=1)
-    with threads(1):
+    with threads(1), denormals_as_zero():
         given = task.model, task.loss, task.metrics, dict(task.fleet), local, strategy, engine
         code = "" if results is None else behaviour(*given)
         ready = federation(task, local, strategy, engine, rounds, clients_per_round, seed, code)
