@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from fedqml.core.errors import InputError, require, whole
+from fedqml.core.finite import finite_rows
 from fedqml.core.random import derive, stream
 from fedqml.core.transform import Strategy, Transform
 from fedqml.core.updates import Context, State, Updates
@@ -174,7 +175,7 @@ def advance(federation: Federation, progress: Progress) -> Progress:
     updates, server = folding.finish()
     _check_one_row(updates, progress.params)
     params = progress.params + updates.delta
-    if not bool(params.isfinite().all()):
+    if not bool(finite_rows(params).all()):
         raise InputError(
             f"In round {number} the global weights became NaN or infinite: training has "
             "diverged. A smaller learning rate is the usual cure."

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from fedqml.core.errors import InputError
+from fedqml.core.finite import finite_rows
 from fedqml.core.transform import Folding, Transform, stateless
 from fedqml.core.updates import Context, State, Updates, concatenate
 
@@ -98,15 +99,8 @@ def _sound(updates: Updates) -> Updates:
             f"there are {len(updates.delta)}: another aggregator comes before it."
         )
     weighs = updates.weight.isfinite() & (updates.weight > 0)
-    sound = _finite_rows(updates.delta) & weighs
+    sound = finite_rows(updates.delta) & weighs
     return updates if sound.all() else updates.keep(sound)
-
-
-def _finite_rows(rows: Float[Tensor, "k d"]) -> Bool[Tensor, " k"]:
-    # A sum is many times quicker than a look at every entry, and finite only if all entries are;
-    # that of finite ones can overflow, so the rest is looked at.
-    finite = rows.sum(1).isfinite()
-    return finite if finite.all() else rows.isfinite().all(1)
 
 
 def _require_some(updates: Updates, context: Context) -> None:
