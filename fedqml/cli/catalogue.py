@@ -14,7 +14,9 @@ _RESULTS = "results"
 _KINDS = {
     "sources": ("fedqml.data.sources",),
     "partitions": ("fedqml.data.partitions",),
+    "backbones": ("fedqml.data.backbones",),
     "models": ("fedqml.models",),
+    "cores": ("fedqml.models.cores",),
     "local": ("fedqml.federated.local",),
     "aggregators": ("fedqml.federated.aggregators",),
     "transforms": ("fedqml.federated.transforms",),

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -14,8 +13,6 @@ from fedqml.core.updates import Context, State, Updates, concatenate
 
 Rule = Callable[[Float[Tensor, "k d"], Float[Tensor, " k"]], Float[Tensor, "1 d"]]
 """From updates and their weights to the one row that stands for them."""
-Add = Callable[[Float[Tensor, " d"], Float[Tensor, "k d"], Float[Tensor, " k"]], None]
-"""Add rows with these weights to a sum, in place."""
 
 
 def aggregator(rule: Rule) -> Transform:
@@ -37,14 +34,13 @@ def aggregator(rule: Rule) -> Transform:
     return stateless(apply)
 
 
-def folding_aggregator(add: Add, weight: Callable[[Tensor], Tensor]) -> Transform:
+def weighted_mean(weight: Callable[[Tensor], Tensor]) -> Transform:
     """Make a server transform of a weighted mean, which needs one row's memory for any cohort.
 
-    ``sum_i w_i delta_i / sum_i w_i``, the sum taken in rising order of client; rows are refused as
-    ``aggregator`` does.
+    ``sum_i w_i delta_i / sum_i w_i``, as a running mean in rising order of client: whatever the
+    weights, no sum grows larger than the rows are. Rows are refused as ``aggregator`` does.
 
     Args:
-        add: adds rows to the sum.
         weight: from the updates' weights ``(k,)`` to w, ``(k,)``.
 
     Raises:
@@ -52,7 +48,7 @@ def folding_aggregator(add: Add, weight: Callable[[Tensor], Tensor]) -> Transfor
     """
 
     def fold(state: State, context: Context) -> Folding:
-        mean = _Mean(add, weight, context)
+        mean = _Mean(weight, context)
         return Folding(mean.add, lambda: (mean.finish(), state))
 
     def apply(updates: Updates, state: State, context: Context) -> tuple[Updates, State]:
@@ -64,12 +60,12 @@ def folding_aggregator(add: Add, weight: Callable[[Tensor], Tensor]) -> Transfor
 
 
 class _Mean:
-    """The sum so far, and of the rows all but the rows."""
+    """The mean so far, and of the rows all but the rows."""
 
-    def __init__(self, add: Add, weight: Callable[[Tensor], Tensor], context: Context) -> None:
-        self._add, self._weight, self._context = add, weight, context
-        self._sum: Tensor | None = None
-        self._total: Tensor | float = 0.0
+    def __init__(self, weight: Callable[[Tensor], Tensor], context: Context) -> None:
+        self._weight, self._context = weight, context
+        self._mean: Tensor | None = None
+        self._total = 0.0
         self._seen: list[Updates] = []
 
     def add(self, updates: Updates) -> None:
@@ -78,17 +74,20 @@ class _Mean:
         self._seen.append(replace(kept, delta=rows[:, :0]))
         if not len(rows):
             return
-        if self._sum is None:
-            self._sum = torch.zeros_like(rows[0])
         weight = self._weight(kept.weight)
-        self._add(self._sum, rows, weight.to(rows.dtype))
-        self._total += weight.sum()
+        share = float(weight.sum())
+        self._total += share
+        row = rows[0] if len(rows) == 1 else (weight / weight.sum()).to(rows.dtype) @ rows
+        if self._mean is None:
+            self._mean = row.clone() if len(rows) == 1 else row
+        else:
+            self._mean.lerp_(row, share / self._total)
 
     def finish(self) -> Updates:
         seen = concatenate(self._seen)
         _require_some(seen, self._context)
-        assert self._sum is not None
-        return replace(seen, delta=self._sum.div_(self._total)[None])
+        assert self._mean is not None
+        return replace(seen, delta=self._mean[None])
 
 
 def _sound(updates: Updates) -> Updates:

@@ -1,9 +1,12 @@
 from dataclasses import replace
 
+import pytest
 import torch
 
+from fedqml.core.errors import InputError
 from fedqml.core.transform import Transform, chain, stateless
 from fedqml.core.updates import Context, Updates, concatenate
+from fedqml.federated.aggregators import mean
 
 CONTEXT = Context(1, torch.arange(2), torch.zeros(1, 2), seed=0)
 
@@ -93,3 +96,58 @@ def test_two_rules_of_one_name_in_a_chain_draw_apart():
     assert torch.equal(a, once.delta)
     assert not torch.equal(a, b)
     assert not torch.equal(twice.delta - updates().delta, 2 * (once.delta - updates().delta))
+
+
+def parts_of(cohort):
+    return [
+        Updates(
+            cohort.clients[i : i + 1],
+            cohort.delta[i : i + 1],
+            cohort.weight[i : i + 1],
+            {name: values[i : i + 1] for name, values in cohort.metrics.items()},
+        )
+        for i in range(len(cohort.clients))
+    ]
+
+
+def folded(transform, parts, state, memory):
+    """Fold parts that all come in the same memory, as an engine may hand them on."""
+    folding = transform.begin(state, CONTEXT)
+    for part in parts:
+        memory.copy_(part.delta)
+        folding.add(replace(part, delta=memory))
+    memory.fill_(torch.nan)
+    return folding.finish()
+
+
+@pytest.mark.parametrize(
+    "server",
+    [mean(), mean(weighted=False), chain(mean(), counter()), counter(), chain(counter(), mean())],
+)
+def test_parts_in_memory_that_is_used_again_give_what_a_stack_gives(server):
+    whole = replace(updates().sorted(), weight=torch.tensor([3.0, 1.0]))
+    state = server.init(torch.zeros(2))
+    expected, after = server.apply(whole, state, CONTEXT)
+    found, state = folded(server, parts_of(whole), state, torch.zeros(1, 2))
+    torch.testing.assert_close(found.delta, expected.delta, rtol=1e-7, atol=0)
+    assert torch.equal(found.clients, expected.clients)
+    assert torch.equal(found.metrics["train_loss"], expected.metrics["train_loss"])
+    assert state == after
+
+
+def test_folding_refuses_rows_that_are_not_finite_and_says_whose():
+    whole = updates().sorted()
+    whole.delta[0, 1] = torch.inf
+    found, _ = folded(mean(), parts_of(whole), {}, torch.zeros(1, 2))
+    assert found.refused.tolist() == [2]
+    assert torch.equal(found.delta, whole.delta[1:])
+    whole.delta[1, 0] = torch.nan
+    with pytest.raises(InputError, match="In round 1 every update has NaN or infinite entries"):
+        folded(mean(), parts_of(whole), {}, torch.zeros(1, 2))
+
+
+def test_rows_whose_sum_overflows_are_finite():
+    whole = replace(updates().sorted(), delta=torch.full((2, 2), 3e38))
+    mean_of_both, _ = folded(mean(), parts_of(whole), {}, torch.zeros(1, 2))
+    assert mean_of_both.refused.tolist() == []
+    assert torch.equal(mean_of_both.delta, whole.delta[:1])

@@ -186,6 +186,13 @@ def test_every_shipped_experiment_loads(name):
     assert load(name)
 
 
+def test_paths_start_from_the_file_and_those_of_shipped_experiments_from_where_one_is(tmp_path):
+    assert load("table3")[0].base == Path()
+    own = tmp_path / "own.toml"
+    own.write_bytes(library()["breast_cancer"].read_bytes())
+    assert load(str(own))[0].base == tmp_path
+
+
 def test_1_and_1_0_mean_the_same_however_deep():
     def noisy(number):
         return expand(f'device = {{ use = "density", noise = {{ readout = {number} }} }}\n')[0].id

@@ -1,18 +1,15 @@
 """The weighted mean of the clients' updates: federated averaging."""
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from fedqml.core.transform import Transform
-from fedqml.federated.aggregation import folding_aggregator
+from fedqml.federated.aggregation import weighted_mean
 
 
 def mean(weighted: bool = True) -> Transform:
     """Return federated averaging, ``sum_i n_i delta_i / sum_i n_i``.
 
-    Clients' rows are added up as they come, so that a cohort of large models takes the memory of
-    one sum.
+    The rows are taken in as they come, so that a cohort of large models takes the memory of one.
 
     Args:
         weighted: whether a client counts by its number of examples n_i; if not, all count alike.
@@ -26,13 +23,4 @@ def mean(weighted: bool = True) -> Transform:
 
     Source: McMahan et al., arXiv:1602.05629, algorithm 1 (FedAvg).
     """
-    return folding_aggregator(_add, (lambda n: n) if weighted else torch.ones_like)
-
-
-def _add(
-    total: Float[Tensor, " d"], rows: Float[Tensor, "k d"], weight: Float[Tensor, " k"]
-) -> None:
-    if len(rows) == 1:  # BLAS would read a single row no quicker
-        total.add_(rows[0], alpha=float(weight[0]))
-    else:
-        total.addmv_(rows.mT, weight)
+    return weighted_mean((lambda n: n) if weighted else torch.ones_like)
