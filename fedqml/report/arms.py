@@ -92,6 +92,11 @@ class Experiment:
         return tuple(arm for arm in self.arms if arm.central)
 
     @property
+    def ablation(self) -> bool:
+        """Return whether arms are compared with a baseline, and with no central arm."""
+        return self.labels.baseline is not None and not self.central
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """Return the ``test_<metric>`` columns that any run has."""
         return order_metrics({name for run in self.runs for name in run.metrics})

@@ -61,19 +61,21 @@ def results_table(experiment: Experiment) -> Table:
             arm.label,
             str(len(arm.seeds)),
             *(_final(arm, column) for column in columns),
-            _difference_cell(arm, compared.get(id(arm)), experiment),
+            *(
+                ()
+                if experiment.ablation
+                else (_difference_cell(arm, compared.get(id(arm)), experiment),)
+            ),
         )
         for arm in experiment.arms
     )
+    head = ("Arm", "Seeds", *(metric_name(column).capitalize() for column in columns))
+    if not experiment.ablation:
+        head += ("Difference from central (points)",)
     return Table(
         caption="After the last round: mean ± standard deviation over seeds",
-        head=(
-            "Arm",
-            "Seeds",
-            *(metric_name(column).capitalize() for column in columns),
-            "Difference from central (points)",
-        ),
-        align="lr" + "r" * (len(columns) + 1),
+        head=head,
+        align="l" + "r" * (len(head) - 1),
         rows=rows,
         notes=_notes(experiment, list(compared.values()), rows),
     )

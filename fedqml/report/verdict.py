@@ -57,8 +57,11 @@ def verdicts(experiment: Experiment) -> tuple[Verdict, ...]:
         experiment: its arms.
 
     Returns:
-        One verdict for each federated arm that has finished runs.
+        One verdict for each federated arm that has finished runs; none in an experiment that
+        compares with a baseline instead of a central arm.
     """
+    if experiment.ablation:
+        return ()
     compared = {id(found.arm): found for found in differences(experiment)}
     return tuple(_verdict(arm, compared.get(id(arm)), experiment) for arm in experiment.federated)
 

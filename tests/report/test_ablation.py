@@ -14,6 +14,8 @@ from fedqml.report.ablation import (
 )
 from fedqml.report.further_csv import further_csv
 from fedqml.report.statistics import holm, mcnemar
+from fedqml.report.tables import results_table
+from fedqml.report.verdict import verdicts
 from tests.report.builders import experiment
 from tests.report.fake_results import labels_of_tests, settings, split, write_run
 from tests.report.test_csv_files import rows
@@ -229,3 +231,13 @@ def test_in_full_precision(tmp_path: Path) -> None:
 
 def test_holm_counts_only_what_was_tested() -> None:
     assert holm([None, 0.03, None]) == [None, 0.03, None]
+
+
+def test_arms_with_a_baseline_are_not_told_that_there_is_no_central_arm(tmp_path: Path) -> None:
+    arm(tmp_path, "plain", PLAIN)
+    arm(tmp_path, "other", PLAIN)
+    found = experiment(tmp_path)
+    assert verdicts(found) == ()
+    assert "central" not in " ".join(results_table(found).head)
+    arm(tmp_path, "central", PLAIN, central=True)
+    assert len(verdicts(experiment(tmp_path))) == 2
