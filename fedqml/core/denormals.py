@@ -14,8 +14,8 @@ def denormals_as_zero() -> Iterator[None]:
     multiplied by 0.9 in every step until it is such a number, and stays one; with millions of them
     a step takes several times as long. They have no effect on any weight.
 
-    It holds for the calling thread and those that it begins inside, so enter it before PyTorch
-    computes with several.
+    It holds for the calling thread and those that it begins inside: enter it before PyTorch
+    computes with several. Threads that it began go on so after it has been left.
 
     Example:
         >>> tiny = torch.tensor(1e-37)

@@ -47,31 +47,36 @@ def cohort_engine(make: MakeTrainRows, at_once: int) -> Engine:
             after = dict(state)
             cohort = context.cohort.tolist()
             for first in range(0, len(cohort), at_once):
-                clients = cohort[first : first + at_once]
-                start = received(context, clients)
-                rows = {
-                    part: gather(state, clients, part, init, start)
-                    for part, init in (("local", local.init), ("client", transform.init))
-                }
-                plan = batch_plans(
-                    [objective.data.clients[client] for client in clients],
-                    local.batch_size,
-                    local.epochs,
-                    context.rngs("batches", clients),
-                )
-                trained, rows["local"], loss = train_rows(start, rows["local"], plan)
-                updates = Updates(
-                    torch.tensor(clients),
-                    trained - start,
-                    torch.tensor([len(objective.data.clients[c]) for c in clients]).to(trained),
-                    {"train_loss": loss},
-                )
-                # The trust boundary: what the engine hands on has passed the client's side.
-                here = replace(context, scope="client/")
-                updates, rows["client"] = transform.apply(updates, rows["client"], here)
-                collect(updates)
-                for part in kept:
-                    after |= scatter(rows[part], clients, part)
+                # A function, so that nothing of these is left while the next are trained.
+                after |= some(context, state, cohort[first : first + at_once], collect)
+            return after
+
+        def some(context: Context, state: State, clients: list[int], collect: Collect) -> State:
+            start = received(context, clients)
+            rows = {
+                part: gather(state, clients, part, init, start)
+                for part, init in (("local", local.init), ("client", transform.init))
+            }
+            plan = batch_plans(
+                [objective.data.clients[client] for client in clients],
+                local.batch_size,
+                local.epochs,
+                context.rngs("batches", clients),
+            )
+            trained, rows["local"], loss = train_rows(start, rows.pop("local"), plan)
+            updates = Updates(
+                torch.tensor(clients),
+                trained - start,
+                torch.tensor([len(objective.data.clients[c]) for c in clients]).to(trained),
+                {"train_loss": loss},
+            )
+            # The trust boundary: what the engine hands on has passed the client's side.
+            here = replace(context, scope="client/")
+            updates, rows["client"] = transform.apply(updates, rows["client"], here)
+            collect(updates)
+            after: State = {}
+            for part in kept:
+                after |= scatter(rows[part], clients, part)
             return after
 
         return train

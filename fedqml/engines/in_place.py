@@ -30,7 +30,8 @@ def in_place() -> Engine:
 
     A round takes, beside the global model, memory for one model, the optimiser's state, the largest
     layer (by rules that need its gradient) and what the server's rule needs: one more model for the
-    mean. State that clients keep between rounds comes on top.
+    mean. State that clients keep between rounds comes on top. What `denormals_as_zero` is for
+    happens in large models: `fedqml run` and `fq.run` take care of that.
 
     Raises:
         InputError: if the local rule has no step in place, or the model uses the weight of a large
@@ -43,6 +44,7 @@ def in_place() -> Engine:
                 "The engine `in_place` needs a local rule with a step in place, as sgd and adam "
                 "have; the engine `sequential` trains by any rule."
             )
+        _require_zeros(local)
         workplace = partial(_Workplace, objective, local, local.in_place)
         _try_once(workplace(objective.first.clone()), objective)
 
@@ -69,8 +71,9 @@ def in_place() -> Engine:
                 collect(updates)
                 after |= scatter(own, [client], "client")
                 if local.keep_state:
-                    stack = {name: value[None] for name, value in place.state.items()}
-                    after |= scatter(stack, [client], "local")
+                    last = client == context.cohort[-1]  # nobody needs its memory any more
+                    for name, value in place.state.items():
+                        after[f"{client}/local/{name}"] = value if last else value.clone()
             return after
 
         return train
@@ -147,6 +150,14 @@ class _Workplace:
         return {
             n: value[place] if value.shape == whole else value for n, value in self.state.items()
         }
+
+
+def _require_zeros(local: Local) -> None:
+    if any(bool(value.any()) for value in local.init(torch.ones(2)).values()):
+        raise InputError(
+            "The engine `in_place` needs a local rule whose first state is zeros; the engine "
+            "`sequential` trains by any rule."
+        )
 
 
 def _outer_step(

@@ -30,15 +30,17 @@ class SteppingLinear(TorchFunctionMode):
     def __init__(self, steps: Iterable[tuple[str, Tensor, OuterStep]]) -> None:
         super().__init__()
         self._steps = {id(weight): (name, weight, step) for name, weight, step in steps}
-        self._used: set[int] = set()
+        self._called: set[int] = set()
+        self._stepped: set[int] = set()
 
     def begin(self) -> None:
         """Forget which layers were called: every training step calls each once."""
-        self._used.clear()
+        self._called.clear()
+        self._stepped.clear()
 
     def has_stepped(self, weight: Tensor) -> bool:
-        """Return whether a layer with this weight was called."""
-        return id(weight) in self._used
+        """Return whether the backward pass came to a layer with this weight."""
+        return id(weight) in self._stepped
 
     def __torch_function__(
         self,
@@ -52,11 +54,17 @@ class SteppingLinear(TorchFunctionMode):
         if found is None:
             return func(*args, **(kwargs or {}))
         name, weight, step = found
-        if id(weight) in self._used:
+        if id(weight) in self._called:
             raise InputError(used_twice(name))
-        self._used.add(id(weight))
+        self._called.add(id(weight))
+        stepped = self._stepped
+
+        def take(left: Tensor, right: Tensor) -> None:
+            stepped.add(id(weight))
+            step(left, right)
+
         x, bias = given["input"], given.get("bias")
-        out = _Stepping.apply(x.reshape(-1, x.shape[-1]), weight, step)
+        out = _Stepping.apply(x.reshape(-1, x.shape[-1]), weight, take)
         out = out.reshape(*x.shape[:-1], -1)
         return out if bias is None else out + bias
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -252,16 +253,19 @@ def _costs(federation: Federation, cohort: list[int]) -> Row:
 def _try_strategy(strategy: Strategy, first: Float[Tensor, " d"], k: int) -> None:
     """Apply both sides to made-up updates, so that what does not fit is said before training."""
     cohort = torch.arange(k)
-    draws = torch.from_numpy(stream(0, "trial").standard_normal(len(first)))
-    row = 1e-3 * draws.to(first.dtype)[None]
+    draws = stream(0, "trial").standard_normal(len(first), dtype=np.float32)
+    row = torch.from_numpy(draws).mul_(1e-3).to(first.dtype)[None]
     ones = torch.ones_like(first[:1])
-    made_up = Updates(cohort, row.expand(k, -1), ones.expand(k), {"train_loss": ones.expand(k)})
     context = Context(1, cohort, first[None], seed=0)
     try:
         one = Updates(cohort[:1], row, ones, {"train_loss": ones})
         state = {name: value[None] for name, value in strategy.client.init(first).items()}
         sent, _ = strategy.client.apply(one, state, context)
-        left, _ = strategy.server.apply(made_up, strategy.server.init(first), context)
+        # One by one, as they come from an engine for large models: no stack but the rule's own.
+        folding = strategy.server.begin(strategy.server.init(first), context)
+        for client in range(k):
+            folding.add(replace(one, clients=cohort[client : client + 1]))
+        left, _ = folding.finish()
     except InputError:
         raise
     except Exception as error:  # the user's code: anything can come

@@ -71,7 +71,8 @@ class _Mean:
     def add(self, updates: Updates) -> None:
         kept = _sound(updates)
         rows = kept.delta
-        self._seen.append(replace(kept, delta=rows[:, :0]))
+        # Not a view, which would keep the rows.
+        self._seen.append(replace(kept, delta=rows.new_empty(len(rows), 0)))
         if not len(rows):
             return
         weight = self._weight(kept.weight)
@@ -105,6 +106,7 @@ def _sound(updates: Updates) -> Updates:
 def _require_some(updates: Updates, context: Context) -> None:
     if not len(updates.clients):
         raise InputError(
-            f"In round {context.round} every update has NaN or infinite entries: training has "
-            "diverged. A smaller learning rate is the usual cure."
+            f"In round {context.round} every update was refused, for NaN or infinite entries, or a "
+            "weight that is no positive number. If training has diverged, a smaller learning rate "
+            "is the usual cure."
         )

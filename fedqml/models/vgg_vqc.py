@@ -23,14 +23,16 @@ def vgg_vqc(
 ) -> nn.Module:
     """Return VGG16's pooling, dense layers with ReLU and dropout, and a core that gives the logits.
 
-    With the settings left out, behind VGG16's convolutions it is the paper's model: Linear
+    With the settings left out, behind VGG16's convolutions it is the paper's model, as far as the
+    paper tells (see the experiment `open_points`): Linear
     25088-4096, ReLU, Dropout 0.5, Linear 4096-4096, ReLU, Dropout 0.5, Linear 4096-4 (table I), and
     the 4-qubit circuit: 119,562,244 weights and 24 angles. ``hidden = []`` is the light head, a
     single dense layer.
 
     Where the map is 1 x 1, as VGG16 gives for images of 32 x 32, the pooling repeats each channel
     grid^2 times. Then the first layer is a ``RepeatedLinear``: the same training with so many times
-    fewer weights in that layer.
+    fewer weights in that layer, and fewer bytes sent. Not the same under weight decay, clipping, or
+    any other rule that uses sizes of weights or updates.
 
     Args:
         shape: of an example: a map of features ``(channels, height, width)``, or a list of

@@ -1,5 +1,7 @@
+import weakref
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -142,8 +144,20 @@ def test_folding_refuses_rows_that_are_not_finite_and_says_whose():
     assert found.refused.tolist() == [2]
     assert torch.equal(found.delta, whole.delta[1:])
     whole.delta[1, 0] = torch.nan
-    with pytest.raises(InputError, match="In round 1 every update has NaN or infinite entries"):
+    with pytest.raises(InputError, match="In round 1 every update was refused, for NaN"):
         folded(mean(), parts_of(whole), {}, torch.zeros(1, 2))
+
+
+def test_nothing_of_the_rows_is_kept_while_a_mean_is_folded():
+    folding = mean().begin({}, CONTEXT)
+    for client in range(3):
+        memory = np.ones((1, 1000), dtype=np.float32)
+        kept = weakref.ref(memory)
+        rows = torch.from_numpy(memory)
+        folding.add(Updates(torch.tensor([client]), rows, torch.ones(1), {}))
+        del memory, rows
+        assert kept() is None
+    assert folding.finish()[0].delta.shape == (1, 1000)
 
 
 def test_rows_whose_sum_overflows_are_finite():

@@ -87,11 +87,12 @@ class Unused(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.spare = nn.Linear(130, 130)
+        self.spare, self.called = nn.Linear(130, 130), nn.Linear(3, 6000)
         self.matrix = nn.Parameter(torch.randn(3, 6000) / 60)
         self.last = nn.Linear(6000, 2)
 
     def forward(self, x):
+        self.called(x)  # and not used
         return self.last(x @ self.matrix)
 
 
@@ -116,3 +117,9 @@ def test_rows_are_handed_on_in_the_same_memory():
     train(context, {}, lambda part: places.append(part.delta.data_ptr()))
     assert len(places) == 4
     assert len(set(places)) == 1
+
+
+def test_a_rule_that_does_not_begin_with_zeros_is_refused():
+    rule = replace(sgd(momentum=0.9), init=lambda params: {"momentum": torch.ones_like(params)})
+    with pytest.raises(InputError, match="whose first state is zeros"):
+        in_place()(task(hybrid).objective(0), rule, chain())

@@ -94,7 +94,7 @@ def test_it_needs_a_row_for_each_client(factory):
 
 @each_rule
 def test_nothing_but_bad_rows_is_an_error(factory):
-    with pytest.raises(InputError, match="In round 1 every update has NaN"):
+    with pytest.raises(InputError, match="In round 1 every update was refused"):
         aggregate(factory(), cohort(torch.full((2, 2), float("nan")).double()))
 
 

@@ -17,7 +17,9 @@ def circuit(
     readout: Literal["expectation", "probability"] = "expectation",
     trainable: bool = True,
 ) -> QuantumLayer:
-    """Return a circuit whose first ``classes`` qubits are the logits: by default the paper's.
+    """Return a circuit whose first ``classes`` qubits are the logits.
+
+    By default it is the paper's, with what that leaves open: Hadamards first and a ring of CNOTs.
 
     Args:
         width: the circuit's qubits.
