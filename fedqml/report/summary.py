@@ -67,6 +67,9 @@ def _end(item: Difference) -> str:
 def _without_comparison(experiment: Experiment) -> str:
     column = "test_accuracy" if "test_accuracy" in experiment.metrics else "test_loss"
     reached = [f"{arm.label} {_final(arm, column)}" for arm in experiment.arms]
+    found = f"Final {metric_name(column)}: {listing(reached)}."
+    if experiment.ablation:
+        return found
     missing = (
         "no central arm has finished"
         if not experiment.central
@@ -74,10 +77,7 @@ def _without_comparison(experiment: Experiment) -> str:
         if not experiment.federated
         else "no test accuracy was measured in both"
     )
-    return (
-        f"Final {metric_name(column)}: {listing(reached)}. Federated and central training cannot "
-        f"be compared: {missing}."
-    )
+    return f"{found} Federated and central training cannot be compared: {missing}."
 
 
 def _begun(experiment: Experiment) -> str:

@@ -14,6 +14,7 @@ from fedqml.report.ablation import (
 )
 from fedqml.report.further_csv import further_csv
 from fedqml.report.statistics import holm, mcnemar
+from fedqml.report.summary import summarise
 from fedqml.report.tables import results_table
 from fedqml.report.verdict import verdicts
 from tests.report.builders import experiment
@@ -238,6 +239,7 @@ def test_arms_with_a_baseline_are_not_told_that_there_is_no_central_arm(tmp_path
     arm(tmp_path, "other", PLAIN)
     found = experiment(tmp_path)
     assert verdicts(found) == ()
+    assert "central" not in summarise(found)
     assert "central" not in " ".join(results_table(found).head)
     arm(tmp_path, "central", PLAIN, central=True)
     assert len(verdicts(experiment(tmp_path))) == 2
