@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from fedqml.data.checks import (
     as_test,
     require_same_rows,
 )
-from fedqml.data.fingerprint import digest
+from fedqml.data.fingerprint import Digest
 from fedqml.data.shares import Partition, Shares
 
 
@@ -27,7 +28,8 @@ class Data:
 
     Everything is checked when it is built. Examples of type ``float32`` or ``float64`` keep it
     (the test set takes that of ``x``), other real types become ``float32``; labels become
-    ``int64``; all tensors are kept on the CPU.
+    ``int64``; all tensors are kept on the CPU, and not copied where nothing has to be converted:
+    what is given must not be changed any more.
 
     Attributes:
         x: training examples, shape ``(rows, features...)``.
@@ -73,6 +75,13 @@ class Data:
                 f"Argument `test_names` must have an entry for each of the {len(test[1])} test "
                 f"rows, but it has {len(self.test_names)}."
             )
+
+    @cached_property
+    def pooled_digest(self) -> Digest:
+        """The digest of examples, labels and class names, which all splits have in common."""
+        x_test, y_test = self.test
+        tensors = [("x", self.x), ("y", self.y), ("x_test", x_test), ("y_test", y_test)]
+        return Digest(self.classes, tensors)
 
     def split(self, partition: Partition, seed: int = 0) -> "FederatedData":
         """Split the training rows over clients.
@@ -139,7 +148,9 @@ class FederatedData:
     def fingerprint(self) -> str:
         """Return the SHA-256 of examples, labels, class names and split, in 64 digits.
 
-        Equal data give equal fingerprints on every machine: see ``fingerprint.digest``.
+        Equal data give equal fingerprints on every machine: see ``fingerprint.Digest``.
+        Of the pooled data, which all splits share, it is computed once, and again only if PyTorch
+        changed them in place: a change of the NumPy array under a tensor goes unnoticed.
 
         Example:
             >>> x, y = torch.zeros(2, 1), torch.tensor([0, 1])
@@ -147,9 +158,7 @@ class FederatedData:
             >>> split.fingerprint()[:8]
             '53ca45a6'
         """
-        data, (x_test, y_test) = self.data, self.data.test
-        pooled = [("x", data.x), ("y", data.y), ("x_test", x_test), ("y_test", y_test)]
-        return digest(data.classes, [*pooled, *(("client", rows) for rows in self.clients)])
+        return self.data.pooled_digest.extended(("client", rows) for rows in self.clients)
 
     def description(self) -> dict[str, Any]:
         """Return what people need to know of the data and its split, ready for JSON.

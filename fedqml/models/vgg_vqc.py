@@ -38,7 +38,8 @@ def vgg_vqc(
         shape: of an example: a map of features ``(channels, height, width)``, or a list of
             features ``(n,)``, which is not pooled.
         classes: how many classes there are.
-        grid: the side to which the map is pooled by averages, 7 in VGG16.
+        grid: the side to which a map is pooled by averages, 7 in VGG16; without effect for a list
+            of features.
         hidden: outputs of the dense layers that ReLU and dropout follow.
         dropout: probability of dropping one of these outputs in training.
         width: outputs of the last dense layer, inputs of the core.

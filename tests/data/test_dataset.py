@@ -1,3 +1,4 @@
+import copy
 import hashlib
 import pickle
 import struct
@@ -197,6 +198,74 @@ def test_fingerprint_does_not_depend_on_memory_layout_or_pickling():
     assert not other.data.x.is_contiguous()
     assert plain.fingerprint() == other.fingerprint()
     assert pickle.loads(pickle.dumps(plain)).fingerprint() == plain.fingerprint()  # noqa: S301
+
+
+@pytest.fixture
+def hashed(monkeypatch):
+    """The names of all tensors that are hashed, in order."""
+    names, line = [], fingerprint._line
+
+    def noted(value):
+        if isinstance(value[-1], list):  # name, type and shape
+            names.append(value[0])
+        return line(value)
+
+    monkeypatch.setattr(fingerprint, "_line", noted)
+    return names
+
+
+def test_pooled_data_are_hashed_once_for_all_splits(hashed):
+    data = given()
+    splits = [data.split(iid(2), seed=seed) for seed in range(3)]
+    for split in splits * 2:
+        split.fingerprint()
+        split.description()
+        split.to(torch.float32).fingerprint()
+    assert [name for name in hashed if name != "client"] == ["x", "y", "x_test", "y_test"]
+    assert len({split.fingerprint() for split in splits}) == 3
+    assert splits[1].fingerprint() == given().split(iid(2), seed=1).fingerprint()
+
+
+@pytest.mark.parametrize("change", ["x", "y", "x_test", "y_test", "given x", "client"])
+def test_data_changed_in_place_have_another_fingerprint(change):
+    x = X.clone()
+    data = given(x=x, y=Y.clone(), test=(X[:3].clone(), TEST[1].clone()))
+    split = data.split(central())
+    tensors = {"x": data.x, "y": data.y, "x_test": data.test[0], "y_test": data.test[1]}
+    tensors |= {"given x": x, "client": split.clients[0]}
+    before = split.fingerprint()
+    kept = tensors[change].clone()
+    tensors[change].copy_(kept.flip(0))
+    after = split.fingerprint()
+    assert before != after
+    assert after == FederatedData(replace(data), split.clients).fingerprint()
+    tensors[change].copy_(kept)
+    assert split.fingerprint() == before
+
+
+def test_data_made_in_inference_mode_are_never_taken_for_unchanged():
+    with torch.inference_mode():
+        data = given(x=X.double().float())
+        assert data.x.is_inference()
+        split = data.split(central())
+        before = split.fingerprint()
+        data.x[0] += 1
+        assert split.fingerprint() != before
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [copy.copy, copy.deepcopy, lambda split: pickle.loads(pickle.dumps(split))],  # noqa: S301
+)
+def test_a_copy_of_fingerprinted_data_has_a_fingerprint_of_its_own(copied):
+    split = given(x=X.clone()).split(iid(2))
+    before = split.fingerprint()
+    other = copied(split)
+    assert other.fingerprint() == before
+    other.data.x[0] += 1
+    assert other.fingerprint() != before
+    changed = replace(split, data=replace(split.data, x=X + 1))
+    assert changed.fingerprint() == given(x=X + 1).split(iid(2)).fingerprint()
 
 
 def test_description():

@@ -113,6 +113,11 @@ def test_a_core_makes_the_logits_of_what_the_head_gives(name):
         assert model[3].out_features == width
 
 
+def test_a_list_of_features_is_not_pooled():
+    for grid in (1, 3, 7):
+        assert vgg_vqc((6,), 2, grid=grid, hidden=[8])[0].in_features == 6
+
+
 def test_cores_have_the_weights_that_they_say():
     found = {
         name: sum(p.numel() for p in core(4, 2).parameters())

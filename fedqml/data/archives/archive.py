@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fedqml.data.archives.extent import Extent
+from fedqml.data.archives.limits import require_number
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +53,13 @@ def archive(
         read: from a file's name to its bytes.
         place: from a file's name to where they lie.
         packed: the archive's own bytes.
+
+    Raises:
+        InputError: if there are far too many files and folders.
     """
     ordered = tuple(sorted(name for name in files if not hidden(name)))
     every = {name for name in folders if name and not hidden(name)}
-    return Archive(title, kind, ordered, implied(ordered) | every, read, place, packed)
+    return Archive(title, kind, ordered, implied(title, ordered) | every, read, place, packed)
 
 
 def hidden(name: str) -> bool:
@@ -68,11 +72,14 @@ def hidden(name: str) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
 
-def implied(names: tuple[str, ...]) -> frozenset[str]:
+def implied(title: str, names: tuple[str, ...]) -> frozenset[str]:
     """Return the folders that files must lie in, to judge by their names.
 
+    Raises:
+        InputError: if there are far too many of both.
+
     Example:
-        >>> sorted(implied(("a/b/c.jpg", "d.jpg")))
+        >>> sorted(implied("a.zip", ("a/b/c.jpg", "d.jpg")))
         ['a', 'a/b']
     """
     found: set[str] = set()
@@ -82,4 +89,5 @@ def implied(names: tuple[str, ...]) -> frozenset[str]:
             if name in found:
                 break
             found.add(name)
+        require_number(title, len(names) + len(found))
     return frozenset(found)

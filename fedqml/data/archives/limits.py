@@ -12,7 +12,7 @@ SMALL = 1 << 26
 """Bytes that every archive may unfold to."""
 
 FILES = 2_000_000
-"""Most files of an archive or folder."""
+"""Most files and folders of an archive or folder."""
 
 
 def require_size(title: str, name: str, size: int) -> None:
@@ -42,13 +42,13 @@ def require_total(title: str, packed: int, unpacked: int) -> None:
 
 
 def require_number(title: str, files: int) -> None:
-    """Refuse more files than any set of images has.
+    """Refuse more files and folders than any set of images has.
 
     Raises:
         InputError: if there are more than ``FILES``.
     """
     if files > FILES:
         raise InputError(
-            f"{title} must hold at most {FILES} files, but it holds more; name the folder that "
-            "holds the images themselves."
+            f"{title} must hold at most {FILES} files and folders, but it holds more; name the "
+            "folder that holds the images themselves."
         )

@@ -37,13 +37,14 @@ def open_tar(title: str, content: Extent) -> Archive:
 
     Raises:
         InputError: if it is truncated or damaged, or holds links, devices, names that lead out of
-            it, or one name twice.
+            it, one name twice, or far too many files and folders.
     """
     members: dict[str, Extent] = {}
     folders, names, end = set(), [], 0
     try:
         with content.stream() as stream, tarfile.open(fileobj=stream, mode="r:") as opened:
-            for entry in opened:
+            for count, entry in enumerate(opened, start=1):
+                require_number(title, count)
                 name = safe_name(title, entry.name)
                 end = entry.offset_data
                 if entry.isdir():
@@ -57,7 +58,6 @@ def open_tar(title: str, content: Extent) -> Archive:
                 if entry.size < 0:  # not all versions of Python refuse it; they go back
                     raise tarfile.ReadError(f"{name} has a negative size")
                 names.append(name)
-                require_number(title, len(names))
                 members[name] = content.part(entry.offset_data, entry.size)
                 end += -(-entry.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
         if content.at(end, tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):

@@ -123,27 +123,43 @@ def _packed(title: str, content: Extent, name: str, entry: zipfile.ZipInfo) -> E
 def _unfolded(title: str, content: Extent, name: str, entry: zipfile.ZipInfo) -> Iterator[bytes]:
     """Return a member's bytes piece by piece, never more than it says that it has."""
     packed = _packed(title, content, name, entry)
-    deflated = entry.compress_type == zipfile.ZIP_DEFLATED
-    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    pieces = _inflated if entry.compress_type == zipfile.ZIP_DEFLATED else _parts
     checksum = size = 0
-    for offset in range(0, packed.size, _CHUNK):
-        part = packed.at(offset, _CHUNK)
-        while part:
-            if deflated:
-                try:
-                    piece = unpacker.decompress(part, _CHUNK)
-                except zlib.error as error:
-                    raise _damaged(title, name) from error
-                part = unpacker.unconsumed_tail
-            else:
-                piece, part = part, b""
+    try:
+        for piece in pieces(packed):
             size += len(piece)
             if size > entry.file_size:
                 raise _damaged(title, name)
             checksum = zlib.crc32(piece, checksum)
             yield piece
-    if size != entry.file_size or checksum != entry.CRC or (deflated and not unpacker.eof):
+    except zlib.error as error:
+        raise _damaged(title, name) from error
+    if size != entry.file_size or checksum != entry.CRC:
         raise _damaged(title, name)
+
+
+def _parts(packed: Extent) -> Iterator[bytes]:
+    for offset in range(0, packed.size, _CHUNK):
+        yield packed.at(offset, _CHUNK)
+
+
+def _inflated(packed: Extent) -> Iterator[bytes]:
+    """Return what a deflated stream holds in pieces of at most ``_CHUNK`` bytes.
+
+    Raises:
+        zlib.error: if it is damaged or does not end.
+    """
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    for part in _parts(packed):
+        piece = unpacker.decompress(part, _CHUNK)
+        yield piece
+        # A full piece may leave bytes behind even where all input is used up: then zlib holds them.
+        while len(piece) == _CHUNK and not unpacker.eof:
+            piece = unpacker.decompress(unpacker.unconsumed_tail, _CHUNK)
+            yield piece
+        if unpacker.eof:
+            return
+    raise zlib.error("the mark of its end is missing")
 
 
 def _damaged(title: str, name: str) -> InputError:

@@ -90,7 +90,7 @@ def vgg16(
         weights: a file ``.pth`` or ``.safetensors`` with tensors named as torchvision names them
             (``features.0.weight`` ...); "auto" for torchvision's file, or else that for SSD, in
             PyTorch's own cache (``torch.hub.get_dir()``); "download" for the first of these,
-            fetched once, 528 MB.
+            fetched once, which ``fedqml data vgg16`` shows with its size.
         size: side of the square that the network sees, in pixels, 32 or more.
         scale: what features are multiplied by.
         preprocessing: how colours are prepared; "auto" by the SHA-256 of the weights.

@@ -5,16 +5,20 @@ import gzip
 import io
 import multiprocessing
 import os
+import random
 import struct
 import tarfile
 import warnings
 import zipfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from fedqml.core.errors import InputError
 from fedqml.data.archives import limits, nested, open_archive
+from fedqml.data.archives import tar as tar_module
+from fedqml.data.archives import zip as zip_module
 from tests.archives import FILES, WRITERS, tar_bytes, write_folder, write_tar, write_tgz, write_zip
 
 ARCHIVES = [kind for kind in WRITERS if kind != "folder"]
@@ -51,6 +55,58 @@ def test_hidden_files_are_passed_over(tmp_path, kind):
 def test_a_stored_zip(tmp_path):
     archive = open_archive(write_zip(tmp_path / "a", compression=zipfile.ZIP_STORED))
     assert {name: archive.read(name) for name in archive.files} == FILES
+
+
+CONTENTS = {
+    "zeros": bytes,
+    "text": lambda size: (b"pets/dog.jpg\n" * (size // 13 + 1))[:size],
+    "random": lambda size: random.Random(size).randbytes(size),
+    "random, then zeros": lambda size: random.Random(size).randbytes(size - 300) + bytes(300),
+}
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+@pytest.mark.parametrize(("chunk", "step"), [(1 << 10, 1), (1 << 14, 1), (1 << 20, 50)])
+def test_members_a_little_longer_than_what_is_unfolded_at_once(
+    tmp_path, monkeypatch, content, chunk, step
+):
+    # Then zlib has used up all input, while it still holds some bytes, or the mark of the end.
+    monkeypatch.setattr(zip_module, "_CHUNK", chunk)
+    files = {
+        f"{k}/{more}": CONTENTS[content](k * chunk + more)
+        for k in (1, 2)
+        for more in range(-step, 301, k * step)
+    }
+    archive = open_archive(write_zip(tmp_path / "zip", files))
+    for name in archive.files:
+        assert archive.read(name) == files[name], name
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+def test_a_gzip_a_little_longer_than_what_is_unfolded_at_once(tmp_path, monkeypatch, content):
+    monkeypatch.setattr(tar_module, "_CHUNK", 1 << 10)
+    for more in range(0, 301, 25):
+        unfolded = tar_bytes({"a": CONTENTS[content]((1 << 10) + more)}) + bytes(more)
+        (tmp_path / "a").write_bytes(gzip.compress(unfolded, mtime=0))
+        assert open_archive(tmp_path / "a").read("a") == CONTENTS[content]((1 << 10) + more)
+
+
+@pytest.mark.parametrize("chunk", [100, 1 << 10, 1 << 20])
+def test_a_deflated_member_without_its_end_is_refused(tmp_path, monkeypatch, chunk):
+    # All bytes come out, but zlib waits for more: the last block is not marked as the last.
+    monkeypatch.setattr(zip_module, "_CHUNK", chunk)
+    content = b"cat" * 1000
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    packed = packer.compress(content) + packer.flush(zlib.Z_SYNC_FLUSH)
+    path = write_zip(tmp_path / "a", {"x": packed}, zipfile.ZIP_STORED)
+    whole = bytearray(path.read_bytes())
+    at = whole.find(b"PK\x01\x02")
+    whole[at + 10 : at + 12] = struct.pack("<H", zipfile.ZIP_DEFLATED)
+    whole[at + 16 : at + 20] = struct.pack("<I", zlib.crc32(content))
+    whole[at + 24 : at + 28] = struct.pack("<I", len(content))
+    path.write_bytes(whole)
+    with pytest.raises(InputError, match="x must be as the archive describes it"):
+        open_archive(path).read("x")
 
 
 def test_threads_and_forked_processes_read_at_once(tmp_path, kind):
@@ -286,8 +342,37 @@ def test_a_name_that_differs_in_the_two_places_is_refused(tmp_path):
 
 def test_too_many_files_are_refused(tmp_path, kind, monkeypatch):
     monkeypatch.setattr(limits, "FILES", 2)
-    with pytest.raises(InputError, match="must hold at most 2 files, but it holds more"):
+    with pytest.raises(InputError, match="must hold at most 2 files and folders, but it"):
         open_archive(WRITERS[kind](tmp_path / "a"))
+
+
+@pytest.mark.parametrize("write", [write_tar, write_tgz])
+@pytest.mark.parametrize("names", [("a", "b", "c"), ("a", "a/", "a//")])
+def test_too_many_folders_in_a_tar_are_refused(tmp_path, write, names, monkeypatch):
+    path = write(tmp_path / "a", {}, **dict.fromkeys(names, (tarfile.DIRTYPE, "")))
+    monkeypatch.setattr(limits, "FILES", 3)
+    assert open_archive(path).folders == {name.strip("/") for name in names}
+    monkeypatch.setattr(limits, "FILES", 2)
+    with pytest.raises(InputError, match="must hold at most 2 files and folders, but it holds"):
+        open_archive(path)
+
+
+def test_too_many_folders_that_only_names_imply_are_refused(tmp_path, kind, monkeypatch):
+    path = WRITERS[kind](tmp_path / "a", {"a/b/c/d/1.jpg": b"x"})
+    monkeypatch.setattr(limits, "FILES", 5)
+    assert len(open_archive(path).folders) == 4
+    monkeypatch.setattr(limits, "FILES", 4)
+    with pytest.raises(InputError, match="must hold at most 4 files and folders, but it holds"):
+        open_archive(path)
+
+
+@pytest.mark.parametrize("kind", ARCHIVES)
+def test_a_name_too_long_for_any_disk_is_refused(tmp_path, kind):
+    # Its folders' names together are as long as half its square.
+    longest, longer = "d/" * 511 + "ab", "d/" * 511 + "abc"
+    assert open_archive(WRITERS[kind](tmp_path / "a", {longest: b"x"})).files == (longest,)
+    with pytest.raises(InputError, match="at most 1024 characters, but one has 1025 and begins wi"):
+        open_archive(WRITERS[kind](tmp_path / "a", {longer: b"x"}))
 
 
 @pytest.mark.parametrize(

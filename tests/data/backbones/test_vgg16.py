@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from fedqml.core.resolve import call, settings
 from fedqml.data import backbones
 from fedqml.data.as_data import as_data
 from fedqml.data.backbones import vgg16
+from fedqml.data.known_files import VGG16
 from fedqml.data.weights import file_digest
 from tests.frozen import REAL, planes_cars, random_vgg16
 
@@ -145,6 +147,11 @@ def test_download_goes_to_pytorchs_cache(checkpoints, monkeypatch):
     assert vgg16("download").settings["preprocessing"].startswith("RGB, 0 to 1")
     address = "https://download.pytorch.org/models/vgg16-397923af.pth"
     assert asked == [(address, checkpoints / "vgg16-397923af.pth", "397923af")]
+
+
+def test_the_size_of_the_download_is_said_in_one_way():
+    sizes = re.compile(r"\d+ MB")
+    assert set(sizes.findall(vgg16.__doc__)) <= set(sizes.findall(VGG16.size))
 
 
 def test_paths_in_files_start_from_their_folder(weights):
