@@ -12,6 +12,7 @@ RIVALS := .venv-rivals
 
 demo: $(VENV)/.runtime
 	$(BIN)/fedqml run breast_cancer
+	$(BIN)/fedqml run ablation_small
 	$(BIN)/fedqml report
 
 test: $(VENV)/.development lint
@@ -32,6 +33,7 @@ bench: $(VENV)/.development
 	$(BIN)/python benchmarks/kills.py
 	$(BIN)/python benchmarks/rounds.py
 	$(BIN)/python benchmarks/low_depth.py
+	$(BIN)/python benchmarks/head.py
 	$(BIN)/python benchmarks/circuits.py
 	$(BIN)/python benchmarks/features.py
 

@@ -2,7 +2,7 @@
 
     python benchmarks/head.py [OUTPUT]
 
-Table I's layers on 25,088 features, 119.6 million weights, batches of 32: a client's steps by the
+Table I's layers on 25,088 features, 119.6 million weights, batches of 32: steps by the
 engine `in_place`, by hand, and as PyTorch's users write them, in turn, so that a change of the
 machine's speed meets all; the ratio of times is taken turn by turn. Then the mean of five such
 models against the rate at which one vector is added to another; and the memory of a process that
@@ -36,7 +36,9 @@ from fedqml.models import vgg_vqc
 from fedqml.models.cores.none import none
 
 FEATURES, HIDDEN, BATCH, LR = 25088, 4096, 32, 1e-4
-STEPS, TURNS, CLIENTS = 4, 7, 5
+STEPS, TURNS, CLIENTS = 4, 5, 5
+# Steps of a turn, which is a round of all clients.
+ALL = STEPS * CLIENTS
 RULES = {"sgd": fq.local.sgd, "adam": fq.local.adam}
 
 
@@ -53,10 +55,10 @@ def task(core=None) -> fq.Task:
 
 
 def ours(rule: str) -> Callable[[], None]:
-    """Return a client's steps by the engine."""
+    """Return a round of all clients by the engine."""
     objective = task(none).objective(0)
     train = in_place()(objective, RULES[rule](lr=LR, batch_size=BATCH), chain())
-    context = Context(1, torch.tensor([0]), objective.first[None], 0)
+    context = Context(1, torch.arange(CLIENTS), objective.first[None], 0)
     return lambda: train(context, {}, lambda part: None) and None
 
 
@@ -67,7 +69,7 @@ def by_hand(rule: str) -> Callable[[], None]:
     biases = [torch.zeros(size[0]) for size in sizes]
     moments = [[torch.zeros_like(w) for w in weights] for _ in range(2)] if rule == "adam" else []
     gradients = [torch.empty_like(w) for w in weights] if rule == "adam" else []
-    x, y = torch.rand(STEPS * BATCH, FEATURES), torch.randint(2, (STEPS * BATCH,))
+    x, y = torch.rand(ALL * BATCH, FEATURES), torch.randint(2, (ALL * BATCH,))
 
     def step(x: Tensor, y: Tensor, number: int) -> None:
         inputs, masks = [x.T], []
@@ -92,7 +94,7 @@ def by_hand(rule: str) -> Callable[[], None]:
                 g = before * masks[i - 1] * 2
 
     def run() -> None:
-        for number in range(STEPS):
+        for number in range(ALL):
             part = slice(number * BATCH, (number + 1) * BATCH)
             step(x[part], y[part], number)
 
@@ -119,10 +121,10 @@ def as_usual(rule: str) -> Callable[[], None]:
     layers += [nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Dropout(), nn.Linear(HIDDEN, 4)]
     model = nn.Sequential(*layers)
     made = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[rule](model.parameters(), LR)
-    x, y = torch.rand(STEPS * BATCH, FEATURES), torch.randint(2, (STEPS * BATCH,))
+    x, y = torch.rand(ALL * BATCH, FEATURES), torch.randint(2, (ALL * BATCH,))
 
     def run() -> None:
-        for part in torch.arange(STEPS * BATCH).split(BATCH):
+        for part in torch.arange(ALL * BATCH).split(BATCH):
             made.zero_grad()
             functional.cross_entropy(model(x[part])[:, :2], y[part]).backward()
             made.step()
@@ -208,7 +210,7 @@ def page() -> str:
             makers = {"engine": ours, "hand": by_hand, "usual": as_usual}
             runs = {name: make(rule) for name, make in makers.items()}
             found = interleaved(runs)
-            best = {name: f"{1000 * min(s) / STEPS:.0f}" for name, s in found.items()}
+            best = {name: f"{1000 * min(s) / ALL:.0f}" for name, s in found.items()}
             versus = ratio(found["engine"], found["hand"]), ratio(found["usual"], found["engine"])
             row = rule, *best.values(), *versus
             lines.append("| " + " | ".join(row) + " |")
@@ -228,12 +230,12 @@ Command: `python benchmarks/head.py`. {about["processor"]}, {about["cores"]} cor
 {about["torch"]}, Python {about["python"]}; {cores} threads.
 
 Linear 25088-4096, ReLU, Dropout, Linear 4096-4096, ReLU, Dropout, Linear 4096-4, 119.6 million
-weights in single precision, {STEPS} steps a turn on batches of {BATCH}, all three in turn, {TURNS}
+weights in single precision, {ALL} steps a turn on batches of {BATCH}, all three in turn, {TURNS}
 turns. "By hand" is written out for these layers in memory made once, SGD's step in the matrix
 product and Adam's fused; "as usual" is `nn.Sequential` with `torch.optim`. The engine's steps
-include gathering the batch, the loss, dropout that repeats to the bit, and, each turn, taking the
-global model's weights and making its update of them. Times are the shortest of a step, ratios
-those of the same turn, their median and range.
+include gathering the batch, the loss, dropout that repeats to the bit, memory taken anew in every
+round, and, for each of {CLIENTS} clients, taking the global model's weights and making its update
+of them. Times are the shortest of a step, ratios those of the same turn, their median and range.
 
 | rule | engine `in_place`, ms | by hand, ms | as usual, ms | engine / by hand | as usual / engine |
 | --- | --: | --: | --: | --: | --: |
