@@ -135,7 +135,11 @@ def _supplied(section: str, table: dict[str, Any], **values: Any) -> dict[str, A
 
 
 def _own_code(experiment: Experiment) -> str:
-    """Return a hash of what the user's own functions do; of fedqml's, the id has the names."""
+    """Return a hash of what the user's own functions do.
+
+    fedqml's are not in it: the id has their names and settings, and `environment.json` a digest
+    of their code, of whose change a resumed run is warned.
+    """
     return behaviour(*(find(use, (), "use") for use in _uses(experiment.config) if ":" in use))
 
 

@@ -1,10 +1,12 @@
-"""What a run was made with: versions, machine, command."""
+"""What a run was made with: versions, code, machine, command."""
 
+import hashlib
 import os
 import platform
 import shlex
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ import torch
 
 PACKAGES = ("fedqml", "torch", "numpy", "numba", "safetensors", "scikit-learn", "matplotlib")
 OPTIONAL = ("pennylane", "qulacs")
+
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def versions(packages: tuple[str, ...]) -> dict[str, str | None]:
@@ -32,6 +36,7 @@ def environment() -> dict[str, Any]:
     used = tuple(name for name in OPTIONAL if name in sys.modules)
     return {
         **versions(PACKAGES + used),
+        "code": _code(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": processor(),
@@ -40,6 +45,28 @@ def environment() -> dict[str, Any]:
         "command": _command(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def digest(folder: Path) -> str:
+    """Return the SHA-256 of the names and contents of all Python files in a folder.
+
+    Args:
+        folder: with all folders in it.
+    """
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.py")}
+    sha = hashlib.sha256()
+    for name, path in sorted(files.items()):
+        if path.is_file():  # some editors leave links without a target beside a file
+            content = path.read_bytes()
+            sha.update(f"{name!r} {len(content)}\n".encode(errors="backslashreplace"))
+            sha.update(content)
+    return sha.hexdigest()
+
+
+@cache
+def _code() -> str:
+    # Read once: what was imported does not change with the files.
+    return digest(_PACKAGE)
 
 
 def processor() -> str:
@@ -54,5 +81,6 @@ def processor() -> str:
 
 def _command() -> str:
     # Only the program's name: where it lies on this machine helps nobody who reruns it.
-    program = Path(sys.argv[0]).name
-    return shlex.join([program, *sys.argv[1:]])
+    program = Path(sys.argv[0])
+    module = program.resolve() == _PACKAGE / "cli" / "main.py"  # python -m fedqml.cli.main
+    return shlex.join(["fedqml" if module else program.name, *sys.argv[1:]])

@@ -98,10 +98,12 @@ def run_in(
     with store.locked(), _writing(store.folder):
         summary, warnings = _finished(store, federation, signature)
         if summary is not None:
+            store.drop_checkpoints()
             warnings += _describe(store, federation, labels, config)
             summary, remade = _with_predictions(store, federation, summary)
             warnings += remade
             return Outcome(True, 0, tuple(warnings), summary)
+        store.prepare()
         progress, damaged = store.latest(signature)
         warnings += damaged
         resumed = progress.round if progress else 0
@@ -201,11 +203,18 @@ def _describe(
         store.describe("environment", now)
         return []
     changed = [p for p in (*PACKAGES, "processor") if before.get(p) != now[p]]
-    return [
+    told = [
         f"The run was begun with {p} {before.get(p)}, and this is {now[p]}: the last bits may "
         "differ."
         for p in changed
     ]
+    code = before.get("code")  # runs of before it was kept have none
+    if code is not None and code != now["code"]:
+        told.append(
+            f"The run was begun with other code of fedqml ({code!s:.12}; this is "
+            f"{now['code']:.12}): results may differ."
+        )
+    return told
 
 
 def _label(store: Store, labels: dict[str, Any], rest: dict[str, Any]) -> None:

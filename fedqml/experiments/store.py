@@ -6,6 +6,7 @@ the checksums of both: without the second the first does not count.
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +26,8 @@ from fedqml.core.transform import prefixed, select
 from fedqml.experiments.rounds import Progress, Row
 
 _KEPT = 2
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError)
+_MALFORMED = (ValueError, LookupError, TypeError, RecursionError, SafetensorError)
+_ASIDE = ".json.damaged"
 
 
 class Busy(Exception):
@@ -55,7 +57,7 @@ class Store:
             InputError: if the folder cannot be made or written.
         """
         try:
-            self._checkpoints.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
             # Not the kind of lock that a killed process leaves behind.
             lock = FileLock(self.folder / ".lock", timeout=0, fallback_to_soft=False)
             lock.acquire()
@@ -66,16 +68,30 @@ class Store:
                 f"The results folder {self.folder} cannot be written or locked: {error}"
             ) from error
         try:
+            self._tidy()
+            yield
+        finally:
+            lock.release()
+
+    def _tidy(self) -> None:
+        """Make the folder last, and remove what a process that died was writing or removing."""
+        try:
             for path in (self.folder, self.folder.parent):
-                fsync(path)  # or a power cut could take the folder and the checkpoints in it
+                fsync(path)  # or a power cut could take the folder and what is in it
             for left in (
                 *self.folder.glob(f".*{TEMPORARY}"),
                 *self._checkpoints.glob(f".*{TEMPORARY}"),
             ):
                 left.unlink()
-            yield
-        finally:
-            lock.release()
+            names = self._saved()
+            for name in names:
+                number, _, kind = name.partition(".")
+                if kind == "safetensors" and not {number + ".json", number + _ASIDE} & set(names):
+                    (self._checkpoints / name).unlink()
+        except OSError as error:
+            raise InputError(
+                f"The results folder {self.folder} cannot be written: {error}"
+            ) from error
 
     def describe(self, name: str, description: dict[str, Any]) -> None:
         """Make ``<name>.json`` hold this; a file that does is left alone."""
@@ -90,18 +106,24 @@ class Store:
         """Return what ``<name>.json`` holds, or None if there is no such file.
 
         Raises:
-            Damaged: if it cannot be read.
+            Damaged: if it holds something else.
+            InputError: if the system cannot read it.
         """
         path = self.folder / f"{name}.json"
-        try:
-            value = json.loads(path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except _UNREADABLE as error:
-            raise Damaged(f"{path.name}: {error}") from error
-        if not isinstance(value, dict):
-            raise Damaged(f"{path.name} holds no object")
-        return value
+        with _reading(path):
+            try:
+                text = path.read_text(encoding="utf-8")
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            value = json.loads(text)
+            if not isinstance(value, dict):
+                raise ValueError("it holds no object")
+            return value
+
+    def prepare(self) -> None:
+        """Make the folder for checkpoints, which a finished run does without."""
+        self._checkpoints.mkdir(exist_ok=True)
+        fsync(self.folder)  # or a power cut could take the checkpoints
 
     def rewrite_history(self, rows: tuple[Row, ...]) -> None:
         """Make the history file hold exactly these rows."""
@@ -134,17 +156,26 @@ class Store:
         """Return the newest good checkpoint, and a sentence on each damaged one.
 
         Raises:
-            InputError: if the run was begun with other data or another model.
+            InputError: if the run was begun with other data or another model, or the system
+                cannot read a checkpoint: that may pass, so none is given up for it.
         """
         warnings = []
-        for path in sorted(self._checkpoints.glob("*.json"), reverse=True):
+        for name in reversed(self._saved()):
+            path = self._checkpoints / name
+            if path.suffix != ".json":
+                continue
             try:
-                body = _checked(path)
-                tensors = load_file(path.with_suffix(".safetensors"))
-            except _UNREADABLE as error:
+                with _reading(path):
+                    body = _checked(path)
+                weights = path.with_suffix(".safetensors")
+                with _reading(weights):
+                    if _sha256(weights) != body["weights"]:
+                        raise ValueError("its checksum differs")
+                    tensors = _load_tensors(weights)
+            except Damaged as error:
                 warnings.append(f"The checkpoint {path} is damaged ({error}); using an older one.")
                 # Out of the way of its successors, which are counted, but not lost.
-                path.replace(path.with_suffix(".json.damaged"))
+                path.replace(path.with_suffix(_ASIDE))
                 continue
             self.same(body["signature"], signature)
             progress = Progress(
@@ -188,7 +219,12 @@ class Store:
         _save_tensors(self._model, model)
         self.rewrite_history(progress.rows)
         self.finish_predictions(predictions, summary)
-        shutil.rmtree(self._checkpoints)
+        self.drop_checkpoints()
+
+    def drop_checkpoints(self) -> None:
+        """Remove what a finished run needs no more; it may be there yet if a process died."""
+        if self._checkpoints.exists():
+            shutil.rmtree(self._checkpoints)
 
     def finish_predictions(self, predictions: bytes | None, summary: dict[str, Any]) -> None:
         """Write the predictions, and after them the summary with their checksum."""
@@ -211,15 +247,29 @@ class Store:
         """Return a finished run, without what was remembered between rounds.
 
         Raises:
-            Damaged: if model or history cannot be read.
+            Damaged: if model or history are missing or hold something else.
+            InputError: if the system cannot read them.
         """
-        try:
+        with _reading(self._history):
             lines = self._history.read_text(encoding="utf-8").splitlines()
             rows = tuple(json.loads(line) for line in lines)
-            params = packing.pack(load_file(self._model))[None]
-            return Progress(rows[-1]["round"], params, {}, {}, rows)
-        except (*_UNREADABLE, IndexError) as error:
-            raise Damaged(str(error)) from error
+            round = rows[-1]["round"]
+        with _reading(self._model):
+            params = packing.pack(_load_tensors(self._model))[None]
+        return Progress(round, params, {}, {}, rows)
+
+    def _saved(self) -> list[str]:
+        """Return the names in the folder of checkpoints, ascending.
+
+        Raises:
+            InputError: if the system cannot tell them, where a glob would find none.
+        """
+        try:
+            return sorted(os.listdir(self._checkpoints))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise InputError(f"{self._checkpoints} cannot be read: {error}") from error
 
     @property
     def _history(self) -> Path:
@@ -236,6 +286,33 @@ class Store:
     @property
     def _checkpoints(self) -> Path:
         return self.folder / "checkpoints"
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Tell damage, which lasts, from a system that cannot read just now.
+
+    Raises:
+        Damaged: if there is no such file, or what it holds is not what was written.
+        InputError: if the system refuses: too many open files, a disk that fails, no right.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise Damaged(str(error)) from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    except _MALFORMED as error:
+        raise Damaged(f"{path.name}: {error}") from error
+
+
+def _load_tensors(path: Path) -> dict[str, torch.Tensor]:
+    with path.open("rb"):  # says itself why it cannot be opened
+        try:
+            return load_file(path)
+        except (FileNotFoundError, RuntimeError) as error:
+            # What safetensors and PyTorch make of too many open files or too little memory.
+            raise OSError(f"it is there, but not to be opened ({error})") from error
 
 
 def _save_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
@@ -267,14 +344,11 @@ def _sha256(path: Path) -> str:
 
 
 def _checked(path: Path) -> dict[str, Any]:
-    """Return a checkpoint's JSON if its own and its tensors' checksums hold."""
+    """Return a checkpoint's JSON if its checksum holds."""
     body = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(body, dict):
         raise ValueError("it holds no object")
     digest = body.pop("digest")
     if _digest(body) != digest:
         raise ValueError("its checksum differs")
-    weights = path.with_suffix(".safetensors")
-    if _sha256(weights) != body["weights"]:
-        raise ValueError(f"the checksum of {weights.name} differs")
     return body

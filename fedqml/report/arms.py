@@ -127,7 +127,9 @@ def reference(arm: Arm, experiment: Experiment) -> Arm | None:
     """Return the central arm to compare a federated arm with.
 
     That is the one whose settings differ least, so that a sweep over the model compares like
-    with like; of several, the one with the best accuracy, so that no choice flatters.
+    with like. The number of rounds is left out: one on pooled data is another thing than one of a
+    few clients. Of several, the one with the best accuracy, so that no choice flatters; of equally
+    good ones, one that shares at least two seeds, so that there is a paired interval.
 
     Args:
         arm: a federated arm.
@@ -137,9 +139,11 @@ def reference(arm: Arm, experiment: Experiment) -> Arm | None:
         A central arm, or None if there is none.
     """
 
-    def distance(other: Arm) -> tuple[int, float]:
+    def distance(other: Arm) -> tuple[int, float, bool]:
+        names = set(differing([arm, other])) - {"run.rounds"}
         accuracy = float(np.mean(list(other.final("test_accuracy").values())))
-        return len(differing([arm, other])), -accuracy if np.isfinite(accuracy) else np.inf
+        shared = set(arm.seeds) & set(other.seeds)
+        return len(names), -accuracy if np.isfinite(accuracy) else np.inf, len(shared) < 2
 
     return min(experiment.central, key=distance, default=None)
 

@@ -295,6 +295,8 @@ def test_a_title_that_the_terminal_cannot_show_is_no_accident(here):
     )
     assert result.returncode == 0
     assert b"M\\xfcller" in result.stdout
+    for path in here.glob("results/*/environment.json"):
+        assert json.loads(path.read_text())["command"] == "fedqml run small.toml --rounds 1"
 
 
 def test_an_edited_rule_is_not_taken_for_the_old_one(here, capsys):

@@ -8,12 +8,13 @@ import pytest
 
 from fedqml.core.errors import InputError
 from fedqml.experiments.build import builder
-from fedqml.experiments.config import experiments
+from fedqml.experiments.config import experiments, load
 from fedqml.experiments.run import run_experiment
 from fedqml.experiments.store import Store
 from fedqml.report.results import COSTS
 from tests.experiments.watching import silent
 
+OUR_RUN = Path(__file__).parents[2] / "docs/results/paper/table3.toml"
 TABLE = """
 data = { use = "breast_cancer" }
 partition = { use = "iid", clients = 4 }
@@ -57,6 +58,12 @@ def test_they_are_kept_beside_the_settings_and_change_no_id():
         assert run.labels["baseline"] == "central"
         assert run.labels["published"]["test_examples"] == 2000
         assert run.labels["published"]["arms"]["local.epochs = 1"]["samples_a_round"] == 500
+
+
+@pytest.mark.parametrize("name", ["table2", "table3", str(OUR_RUN)])
+def test_the_paper_s_rows_say_after_how_many_rounds(name):
+    rows = load(name)[0].labels["published"]["arms"].values()
+    assert [row.get("round") for row in rows] == [100] * 4
 
 
 def test_an_override_may_leave_out_an_arm_that_a_label_names():

@@ -8,13 +8,14 @@ import torch
 from fedqml.core.errors import InputError
 from fedqml.core.transform import Strategy, Transform, chain, stateless
 from fedqml.data.shares import Shares
-from fedqml.engines import sequential, vectorised
+from fedqml.engines import in_place, sequential, vectorised
 from fedqml.experiments.rounds import advance, begin, federation, proceed
 from fedqml.experiments.run import run_in
 from fedqml.experiments.store import Store
 from fedqml.federated.aggregators import mean
 from fedqml.federated.local import adam, sgd
 from fedqml.federated.transforms import clip
+from tests.engines.test_in_place import wide
 from tests.experiments.watching import Stop, silent
 from tests.federations import AVERAGING, hybrid, task, with_dropout
 
@@ -58,6 +59,21 @@ def test_every_state_is_in_the_checkpoint(tmp_path, round):
     with pytest.raises(KeyboardInterrupt):
         _stateful(Stop(round), tmp_path)
     assert _stateful(silent, tmp_path) == _stateful()
+
+
+@pytest.mark.parametrize("clients", [1, 3])
+@pytest.mark.parametrize("keep_state", [True, False])
+def test_large_layers_that_step_in_place_go_on_to_the_same_bits(tmp_path, clients, keep_state):
+    local = adam(lr=0.01, batch_size=4, keep_state=keep_state)
+    strategy = Strategy(server=mean())
+    few = task(wide, rows=15, clients=3)  # with seed 3, one of them trains before and after
+    ready = federation(few, local, strategy, in_place(), 4, clients, 3, code="")
+    *_, last = proceed(ready, begin(ready))
+    labels = {"name": "n", "title": "t", "arm": {"label": "a", "central": False}}
+    with pytest.raises(KeyboardInterrupt):
+        run_in(Store(tmp_path), ready, labels, {}, 10, Stop(2))
+    outcome = run_in(Store(tmp_path), ready, labels, {}, 10, silent)
+    assert (outcome.resumed, outcome.summary["hash"]) == (2, last.digest())
 
 
 def test_the_server_s_state_goes_on_from_round_to_round():

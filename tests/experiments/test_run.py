@@ -1,6 +1,10 @@
+import errno
+import io
 import json
+import os
 import shutil
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -14,7 +18,7 @@ from fedqml.experiments.build import builder
 from fedqml.experiments.config import experiments
 from fedqml.experiments.costs import quantum_layers
 from fedqml.experiments.run import run_experiment
-from fedqml.experiments.store import Busy
+from fedqml.experiments.store import Busy, Store
 from fedqml.quantum.devices import reference, statevector
 from fedqml.report.read import read_results
 from tests.experiments.watching import Stop, silent
@@ -65,7 +69,7 @@ def test_a_finished_run_has_all_of_it_on_disk(whole):
         "3.weights": (6,),
     }
     assert (folder / "circuit.svg").read_bytes().startswith(b"<?xml")
-    assert not list(folder.glob("checkpoints/*"))
+    assert not (folder / "checkpoints").exists()
 
 
 def test_costs_are_counted(whole):
@@ -90,10 +94,12 @@ def test_the_seed_decides_which_rows_are_held_out(build):
 
 def test_a_second_call_finds_it_done(whole, build):
     folder, summary = whole
+    names = sorted(folder.iterdir())
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.suffix}
     outcome = run_experiment(experiment(), build, folder.parent, silent)
     assert outcome.done_before
     assert outcome.summary == summary
+    assert sorted(folder.iterdir()) == names
     assert before == {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.suffix}
 
 
@@ -106,6 +112,24 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(whole, build, tmp_path, rou
     assert outcome.warnings == ()
     assert outcome.summary["hash"] == whole[1]["hash"]
     assert _lasting(tmp_path / experiment().id) == _lasting(whole[0])
+
+
+@pytest.mark.parametrize("clients", [1, 3])
+@pytest.mark.parametrize("keep_state", ["true", "false"])
+def test_an_interrupted_run_in_place_goes_on_to_the_same_bits(build, tmp_path, clients, keep_state):
+    run = experiment(
+        "engine.use='in_place'",
+        f"local.keep_state={keep_state}",
+        f"run.clients_per_round={clients}",
+    )
+    expected = run_experiment(run, build, tmp_path / "whole", silent).summary["hash"]
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(run, build, tmp_path, Stop(3))
+    outcome = run_experiment(run, build, tmp_path, silent)
+    assert outcome.resumed == 3
+    assert outcome.warnings == ()
+    assert outcome.summary["hash"] == expected
+    assert _lasting(tmp_path / run.id) == _lasting(tmp_path / "whole" / run.id)
 
 
 def test_a_run_that_died_without_a_word_goes_on_from_its_checkpoint(
@@ -163,6 +187,86 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_used(
     assert outcome.summary["hash"] == whole[1]["hash"]
 
 
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO, errno.ENOMEM, errno.EACCES])
+@pytest.mark.parametrize("name", ["000005.safetensors", "000005.json"])
+def test_a_checkpoint_that_cannot_be_read_just_now_is_not_given_up(
+    whole, build, interrupted, monkeypatch, name, number
+):
+    files = sorted(interrupted.iterdir())
+    fail_to_open(monkeypatch, name, number)
+    with pytest.raises(InputError, match=rf"{name} cannot be read: .*{os.strerror(number)}"):
+        run_experiment(experiment(), build, interrupted.parent.parent, silent)
+    assert sorted(interrupted.iterdir()) == files
+    monkeypatch.undo()
+    outcome = run_experiment(experiment(), build, interrupted.parent.parent, silent)
+    assert (outcome.resumed, outcome.warnings) == (5, ())
+    assert outcome.summary["hash"] == whole[1]["hash"]
+
+
+def fail_to_open(monkeypatch, name, number):
+    real = io.open
+
+    def fail(file, *arguments, **options):
+        if Path(str(file)).name == name:
+            raise OSError(number, os.strerror(number), str(file))
+        return real(file, *arguments, **options)
+
+    monkeypatch.setattr("io.open", fail)
+
+
+@pytest.mark.parametrize("free", [0, 1, 2, 3])
+def test_too_many_open_files_damage_no_checkpoint(build, interrupted, free):
+    resource = pytest.importorskip("resource", reason="the system has no such limit")
+    signature = build(experiment()).signature()
+    store = Store(interrupted.parent)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, before[0]), before[1]))
+    held = []
+    try:
+        with suppress(OSError):
+            while True:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(free):
+            os.close(held.pop())
+        # Loading takes up to three: ours, safetensors' and PyTorch's.
+        if free == 3:
+            assert store.latest(signature)[0].round == 5
+        else:
+            refused = r"000005\.safetensors" if free else "checkpoints"
+            with pytest.raises(InputError, match=f"{refused} cannot be read"):
+                store.latest(signature)
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    progress, warnings = store.latest(signature)
+    assert (progress.round, warnings) == (5, [])
+
+
+def test_tensors_without_their_json_are_removed_but_not_those_put_aside(interrupted):
+    (interrupted / "000004.json").unlink()
+    (interrupted / "000005.json").replace(interrupted / "000005.json.damaged")
+    with Store(interrupted.parent).locked():
+        left = sorted(path.name for path in interrupted.iterdir())
+    assert left == ["000005.json.damaged", "000005.safetensors"]
+
+
+def test_leftovers_that_cannot_be_removed_are_a_sentence(build, interrupted):
+    (interrupted / ".000006.json.0.tmp").mkdir()
+    with pytest.raises(InputError, match="cannot be written: "):
+        run_experiment(experiment(), build, interrupted.parent.parent, silent)
+    (interrupted / ".000006.json.0.tmp").rmdir()
+    assert run_experiment(experiment(), build, interrupted.parent.parent, silent).resumed == 5
+
+
+def test_checkpoints_that_a_finished_run_left_are_removed(whole, build, interrupted, tmp_path):
+    shutil.copytree(whole[0], tmp_path / "done" / whole[0].name)
+    left = tmp_path / "done" / whole[0].name / "checkpoints"
+    shutil.copytree(interrupted, left)
+    assert run_experiment(experiment(), build, tmp_path / "done", silent).done_before
+    assert not left.exists()
+
+
 def test_with_every_checkpoint_damaged_it_starts_anew(whole, build, interrupted):
     for path in interrupted.glob("*.safetensors"):
         flip(path)
@@ -215,6 +319,18 @@ def test_a_finished_run_that_is_damaged_is_named_and_made_anew(
     if (name, damage) != ("summary.json", Path.unlink):  # without it, it was never finished
         assert "damaged" in outcome.warnings[0]
     assert _lasting(tmp_path / whole[0].name) == _lasting(whole[0])
+
+
+@pytest.mark.parametrize("name", ["history.jsonl", "model.safetensors", "summary.json"])
+def test_a_finished_run_that_cannot_be_read_just_now_is_not_made_anew(
+    whole, build, tmp_path, monkeypatch, name
+):
+    shutil.copytree(whole[0], tmp_path / whole[0].name)
+    fail_to_open(monkeypatch, name, errno.EIO)
+    with pytest.raises(InputError, match=f"{name} cannot be read: .*{os.strerror(errno.EIO)}"):
+        run_experiment(experiment(), build, tmp_path, silent)
+    monkeypatch.undo()
+    assert run_experiment(experiment(), build, tmp_path, silent).done_before
 
 
 def test_a_run_that_two_experiments_share_belongs_to_both(whole, build, tmp_path):
@@ -291,6 +407,22 @@ def test_a_resumed_run_is_told_of_another_version(build, interrupted):
     environment.write_text(json.dumps({**content, "torch": "1.0"}))
     outcome = run_experiment(experiment(), build, interrupted.parent.parent, silent)
     assert "begun with torch 1.0, and this is" in outcome.warnings[0]
+
+
+@pytest.mark.parametrize("code", ["0" * 64, 7, None, "none"])
+def test_a_resumed_run_is_told_of_other_code(build, interrupted, code):
+    environment = interrupted.parent / "environment.json"
+    content = json.loads(environment.read_text())
+    now = content.pop("code")
+    if code != "none":  # as in a folder of before it was kept
+        content["code"] = code
+    environment.write_text(json.dumps(content))
+    outcome = run_experiment(experiment(), build, interrupted.parent.parent, silent)
+    if code in (None, "none"):
+        assert outcome.warnings == ()
+    else:
+        (warning,) = outcome.warnings
+        assert f"begun with other code of fedqml ({str(code)[:12]}; this is {now[:12]})" in warning
 
 
 def test_threads_are_set_for_the_run_and_put_back(build, tmp_path):

@@ -1,6 +1,8 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 from fedqml.report.arms import group, reference
 from fedqml.report.read import read_results
@@ -124,6 +126,39 @@ def test_of_equally_near_references_the_best(tmp_path: Path) -> None:
     chosen = reference(found.federated[0], found)
     assert chosen is not None
     assert chosen.label == "c0.2"
+
+
+def test_rounds_on_pooled_data_are_no_difference_from_the_reference(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        write_run(tmp_path, seed=seed, config=settings(run__rounds=100))
+    for rounds, seeds, accuracy in ((10, (0, 1), 0.9), (100, (0,), 0.8)):
+        config = settings(partition__use="central", run__rounds=rounds)
+        for seed in seeds:
+            more: dict[str, Any] = {"label": f"c{rounds}", "seed": seed, "config": config}
+            write_run(tmp_path, central=True, accuracy=[0.5, accuracy], **more)
+    found = experiment(tmp_path)
+    chosen = reference(found.federated[0], found)
+    assert chosen is not None
+    assert chosen.label == "c10"
+
+
+@pytest.mark.parametrize("seeds", [{"a": (0,), "b": (0, 1)}, {"a": (0, 1), "b": (0,)}])
+@pytest.mark.parametrize(("single", "wanted"), [(0.9, 2), (0.91, 1)])
+def test_of_equally_good_references_one_with_seeds_in_common(
+    tmp_path: Path, seeds: dict[str, tuple[int, ...]], single: float, wanted: int
+) -> None:
+    for seed in (0, 1):
+        write_run(tmp_path, seed=seed, config=settings(local__lr=0.5))
+    for label, own in seeds.items():
+        config = settings(partition__use="central", local__lr={"a": 0.1, "b": 0.2}[label])
+        for seed in own:
+            more: dict[str, Any] = {"label": label, "seed": seed, "config": config}
+            accuracy = single if len(own) == 1 else 0.9
+            write_run(tmp_path, central=True, accuracy=[0.5, accuracy], **more)
+    found = experiment(tmp_path)
+    chosen = reference(found.federated[0], found)
+    assert chosen is not None
+    assert len(chosen.seeds) == wanted
 
 
 def test_no_reference_without_a_central_arm(tmp_path: Path) -> None:
