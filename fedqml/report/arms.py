@@ -92,9 +92,10 @@ class Experiment:
         return tuple(arm for arm in self.arms if arm.central)
 
     @property
-    def ablation(self) -> bool:
-        """Return whether arms are compared with a baseline, and with no central arm."""
-        return self.labels.baseline is not None and not self.central
+    def compares_otherwise(self) -> bool:
+        """Return whether arms are held against a baseline or published values, not a central arm."""
+        labels = self.labels
+        return not self.central and (labels.baseline is not None or labels.published is not None)
 
     @property
     def metrics(self) -> tuple[str, ...]:

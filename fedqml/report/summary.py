@@ -68,7 +68,7 @@ def _without_comparison(experiment: Experiment) -> str:
     column = "test_accuracy" if "test_accuracy" in experiment.metrics else "test_loss"
     reached = [f"{arm.label} {_final(arm, column)}" for arm in experiment.arms]
     found = f"Final {metric_name(column)}: {listing(reached)}."
-    if experiment.ablation:
+    if experiment.compares_otherwise:
         return found
     missing = (
         "no central arm has finished"

@@ -63,14 +63,14 @@ def results_table(experiment: Experiment) -> Table:
             *(_final(arm, column) for column in columns),
             *(
                 ()
-                if experiment.ablation
+                if experiment.compares_otherwise
                 else (_difference_cell(arm, compared.get(id(arm)), experiment),)
             ),
         )
         for arm in experiment.arms
     )
     head = ("Arm", "Seeds", *(metric_name(column).capitalize() for column in columns))
-    if not experiment.ablation:
+    if not experiment.compares_otherwise:
         head += ("Difference from central (points)",)
     return Table(
         caption="After the last round: mean ± standard deviation over seeds",

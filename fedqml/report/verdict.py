@@ -58,9 +58,9 @@ def verdicts(experiment: Experiment) -> tuple[Verdict, ...]:
 
     Returns:
         One verdict for each federated arm that has finished runs; none in an experiment that
-        compares with a baseline instead of a central arm.
+        compares with a baseline or published values instead of a central arm.
     """
-    if experiment.ablation:
+    if experiment.compares_otherwise:
         return ()
     compared = {id(found.arm): found for found in differences(experiment)}
     return tuple(_verdict(arm, compared.get(id(arm)), experiment) for arm in experiment.federated)
