@@ -93,7 +93,7 @@ class Experiment:
 
     @property
     def compares_otherwise(self) -> bool:
-        """Return whether arms are held against a baseline or published values, not a central arm."""
+        """Return whether a baseline or published values stand in for a central arm."""
         labels = self.labels
         return not self.central and (labels.baseline is not None or labels.published is not None)
 
