@@ -36,7 +36,8 @@ def both(circuit: Circuit) -> tuple[Program, Program]:
     found = []
     for choice in (lambda *_, limit: None, lambda which, limit: cheap(which, limit=10**7)):
         with patch.object(tape, "network", choice):
-            found.append(replace(program, tape=tape.record(program.circuit)))
+            recorded = tape.record(program.circuit, len(program.of_inputs))
+            found.append(replace(program, tape=recorded))
     return found[0], found[1]
 
 

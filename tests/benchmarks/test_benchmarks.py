@@ -1,0 +1,45 @@
+"""Benchmarks reach into the package; here a small part of each runs, so that a change is noticed."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def load(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    before = set(sys.modules)
+    yield importlib.import_module
+    for name in set(sys.modules) - before:
+        if str(FOLDER) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+def test_both_ways_of_low_depth_are_the_same_circuit(load, monkeypatch):
+    low_depth = load("low_depth")
+    monkeypatch.setattr(low_depth, "ROUNDS", 2)
+    monkeypatch.setattr(low_depth, "SECONDS", 0.001)
+    assert low_depth.compare(3, 2, torch.float64).startswith("|")
+
+
+def test_a_round_by_hand_is_a_round_of_fedqml(load):
+    rounds = load("rounds")
+    objective = rounds.objective_of(clients=2, samples=3)
+    both = [rounds.by_hand(objective), rounds.ours(objective, rounds.vectorised())]
+    weights = [run(1, objective.first) for run in both]
+    torch.testing.assert_close(*weights, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("rule", ["sgd", "adam"])
+def test_the_head_trains_in_every_way(load, monkeypatch, rule):
+    head = load("head")
+    for name, value in {"FEATURES": 49 * 512, "HIDDEN": 8, "BATCH": 2, "ALL": 10}.items():
+        monkeypatch.setattr(head, name, value)
+    head.by_hand(rule)()
+    head.as_usual(rule)()
+    assert head.averaging().keys() == {"mean", "stack", "add"}
