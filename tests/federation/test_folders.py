@@ -135,11 +135,9 @@ def test_addresses(tmp_path, address, server):
     assert read_site(tmp_path / "new" / "sites" / "bern").server == server
 
 
-@pytest.mark.parametrize(
-    "address", ["", "a b", "a:b", "a:70000", "a:9442", "https://a", "a/b", "me@a"]
-)
+@pytest.mark.parametrize("address", ["", "a b", "a:b", "a:70000", "a:9442", "a/b", "me@a"])
 def test_an_address_that_cannot_be_one(tmp_path, address):
-    with pytest.raises(InputError, match="`(server|port)` must"):
+    with pytest.raises(InputError, match=r"`(server|port)` must"):
         init(tmp_path / "new", [address], ["bern"], days=30)
 
 
