@@ -311,6 +311,7 @@ def _table(path: Path) -> dict[str, Any]:
 
 
 def _settings(factory: Any, folder: Path, name: str) -> Any:
+    folder = folder.resolve()
     path = folder / name
     values = settings(factory, _table(path), str(path), supplied=("folder",))
     return call(factory, {"folder": folder, **values}, str(path), base=folder)

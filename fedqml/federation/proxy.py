@@ -114,12 +114,11 @@ def nginx_conf(server: Server) -> str:
         >>> "listen 0.0.0.0:9443 ssl;" in text
         True
     """
-    folder = server.folder.resolve()
     pairs = {f"CN={name} {b64encode(key).decode()}": name for name, key in server.nodes.items()}
     host = f"[{server.listen}]" if ":" in server.listen else server.listen
     return _TEMPLATE.substitute(
-        state=folder / "state",
-        folder=folder,
+        state=server.state,
+        folder=server.folder,
         sites="\n".join(f'        "{pair}" {name};' for pair, name in pairs.items()),
         calls="|".join(CALLS),
         listen=f"{host}:{server.port}",

@@ -121,7 +121,7 @@ def watch(server: Server, processes: Mapping[str, subprocess.Popen[bytes]]) -> N
 
 
 def _superlink(server: Server) -> list[str]:
-    folder = server.folder.resolve()
+    folder = server.folder
     loopback = str(folder / "loopback.crt")
     return [
         *(sys.executable, "-m", "fedqml.federation.link", loopback),
@@ -132,12 +132,12 @@ def _superlink(server: Server) -> list[str]:
         *("--superexec-auth-secret-file", str(folder / "superexec.secret")),
         "--enable-supernode-auth",
         "--disable-runtime-dependency-installation",
-        *("--database", str(folder / "state" / "flower.db")),
+        *("--database", str(server.state / "flower.db")),
     ]
 
 
 def _start(server: Server, log: str, command: list[str]) -> subprocess.Popen[bytes]:
-    home = str(server.state.resolve() / "flower")
+    home = str(server.state / "flower")
     # where it exists (Linux), neither outlives us when we are killed
     setpriv = shutil.which("setpriv")
     guard = [setpriv, "--pdeathsig", "TERM"] if setpriv else []
