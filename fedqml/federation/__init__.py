@@ -1,0 +1,1 @@
+"""Federations over machines: nodes that train, and the server that asks them."""
