@@ -21,6 +21,8 @@ from fedqml.federation.memory import Memory
 
 Work = Callable[[Parcel], Parcel]
 """From a job to the reply; whatever the job holds, there is a reply."""
+_UNKNOWN = "0" * 32  # the nonce of a job that cannot be read
+
 Permit = Callable[[Job], str | None]
 """Why the node's owner does not want a job done; None if it may be."""
 
@@ -46,7 +48,7 @@ def worker(
     built: dict[str, Federation] = {}  # of the latest experiment
 
     def work(parcel: Parcel) -> Parcel:
-        nonce = "0" * 32  # of a job that cannot be read
+        nonce = _UNKNOWN
         try:
             job = read_job(parcel)
             nonce = job.nonce
@@ -56,12 +58,12 @@ def worker(
                 return Reply(nonce, software(), hosts=tuple(hosts)).parcel()
             return memory.answer(parcel) or train(job, parcel)
         except InputError as error:
-            return Reply(nonce, software(), refusal=str(error)).parcel()
+            return refusal(str(error), nonce)
 
     def train(job: Job, parcel: Parcel) -> Parcel:
-        refusal = permit(job)
-        if refusal:
-            raise InputError(refusal)
+        forbidden = permit(job)
+        if forbidden:
+            raise InputError(forbidden)
         experiment = _experiment(job, data, own_code)
         with threads(experiment.run.threads), denormals_as_zero():
             if job.signature not in built:
@@ -75,6 +77,11 @@ def worker(
         return reply
 
     return work
+
+
+def refusal(why: str, nonce: str = _UNKNOWN) -> Parcel:
+    """Return the reply to a job that is not done."""
+    return Reply(nonce, software(), refusal=why).parcel()
 
 
 def _experiment(job: Job, data: Path, own_code: Collection[str]) -> Experiment:

@@ -77,6 +77,7 @@ def gather(
         InputError: if too few clients answered however often they were asked; says why.
     """
     got = Gathered()
+    made: dict[tuple[str, tuple[int, ...]], Job] = {}
     body = to_bytes({"weights": weights})
     for _ in range(terms.asks):
         refused: set[int] = set()
@@ -89,10 +90,19 @@ def gather(
             got.absent |= {client: roster.missing(client) for client in open_}
             for clients in groups.values():
                 got.absent |= dict.fromkeys(clients, f"No answer in {terms.deadline:g} s.")
-            jobs = {node: make(clients) for node, clients in groups.items()}
+            # What is asked again is the same job: a node that has done it has the answer.
+            made |= {
+                (node, tuple(clients)): make(clients)
+                for node, clients in groups.items()
+                if (node, tuple(clients)) not in made
+            }
+            jobs = {node: made[node, tuple(clients)] for node, clients in groups.items()}
             parcels = {node: job.parcel(body) for node, job in jobs.items()}
             got.down += sum(map(len, parcels.values()))
             limit = largest_reply(len(cohort), weights)
+            if not parcels:
+                time.sleep(min(_PAUSE, left))
+                continue
             for answer in transport.exchange(parcels, limit, end - time.monotonic()):
                 refused |= _take(answer, jobs[answer.node], weights, got)
             if open_ - got.rows.keys():

@@ -184,9 +184,11 @@ def read_reply(parcel: Parcel, job: Job, like: Float[Tensor, " d"]) -> Reply:
     """
     head = _Head(parcel.head, "reply")
     reply = Reply(head.nonce(), head.text("software"), head.text("refusal"), head.hosts())
+    if reply.refusal:  # perhaps of a job that the node could not read
+        return reply
     if reply.nonce != job.nonce:
         raise InputError("The reply is to another job.")
-    if reply.refusal or job.kind == "hello":
+    if job.kind == "hello":
         return reply
     asked = list(job.clients)
     if head.get("clients", list) != asked:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from fedqml.engines.remote.job import Host, Parcel
 
@@ -22,6 +22,7 @@ class Answer:
     reason: str = ""
 
 
+@runtime_checkable
 class Transport(Protocol):
     """The way to the nodes; each has a name, proven by its key."""
 
