@@ -1,1 +1,1 @@
-"""Federations over machines: nodes that train, and the server that asks them."""
+"""Real federations: keys, the closed door, and what server and sites run."""
