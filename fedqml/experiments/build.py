@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from fedqml.data.task import Task
 from fedqml.engines.cohort import Engine
 from fedqml.engines.remote.engine import Assignment
 from fedqml.engines.remote.transport import Transport
-from fedqml.experiments.config import PLUGINS, SUPPLIED, Experiment
+from fedqml.experiments.config import PLUGINS, SUPPLIED, Experiment, uses
 from fedqml.experiments.environment import software
 from fedqml.experiments.rounds import Federation, federation
 from fedqml.federated.training import Local
@@ -156,15 +156,4 @@ def _own_code(experiment: Experiment) -> str:
     fedqml's are not in it: the id has their names and settings, and `environment.json` a digest
     of their code, of whose change a resumed run is warned.
     """
-    return behaviour(*(find(use, (), "use") for use in _uses(experiment.config) if ":" in use))
-
-
-def _uses(config: Any) -> Iterator[str]:
-    """Return every function that a configuration names, however deep."""
-    if isinstance(config, dict):
-        if isinstance(config.get("use"), str):
-            yield config["use"]
-        config = list(config.values())
-    if isinstance(config, list):
-        for value in config:
-            yield from _uses(value)
+    return behaviour(*(find(use, (), "use") for use in uses(experiment.config) if ":" in use))

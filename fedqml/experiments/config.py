@@ -115,9 +115,40 @@ def identifier(value: Any) -> str:
         >>> identifier({"a": 1, "b": 2}) == identifier({"b": 2, "a": 1.0})
         True
     """
+    return _digest(value)[:16]
+
+
+def signature(config: Mapping[str, Any]) -> str:
+    """Return what the owner of data accepts an experiment by: the SHA-256 of its settings.
+
+    All of ``config`` but the engine, which only says where the clients are trained; the seed is
+    not in it either. 64 hexadecimal digits.
+
+    Raises:
+        ValueError: for settings that cannot be written as JSON.
+
+    Example:
+        >>> signature({"local": {"epochs": 1}, "engine": {"use": "sequential"}})[:8]
+        '7f3ea30d'
+    """
+    return _digest({key: value for key, value in config.items() if key != "engine"})
+
+
+def uses(config: Any) -> Iterator[str]:
+    """Return every function that a configuration names, however deep."""
+    if isinstance(config, dict):
+        if isinstance(config.get("use"), str):
+            yield config["use"]
+        config = list(config.values())
+    if isinstance(config, list):
+        for value in config:
+            yield from uses(value)
+
+
+def _digest(value: Any) -> str:
     canonical = _canonical(value)
     text = json.dumps(canonical, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _canonical(value: Any) -> Any:
