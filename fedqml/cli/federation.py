@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from fedqml.cli import audit, signature
 from fedqml.core.optional import require_library
 
 
@@ -44,6 +45,8 @@ def add(commands: Any) -> None:
     )
     _folder(status, "the server's folder, or the federation's")
     status.set_defaults(execute=_status)
+    for command in (signature, audit):
+        command.add(actions)
 
 
 def _folder(parser: argparse.ArgumentParser, text: str) -> None:
