@@ -18,7 +18,7 @@
         ca.crt                     who must have signed the server's certificate
         client.crt, client.key     what the server sees (TLS); the subject is CN=NAME
         node.key                   EC P-384, PEM (PKCS 8): signs the node's requests
-        policy.toml                what the site allows
+        policy.toml                which data it opens, and what it accepts
 
 Private files (``*.key``, ``*.secret``) have mode 0600; no other folder holds a copy of one.
 
@@ -35,8 +35,7 @@ Private files (``*.key``, ``*.secret``) have mode 0600; no other folder holds a 
     name = "bern"                  # as in its certificate
     server = "fed.example.org:9443"
     hosts = ["bern"]               # what it trains for: names of owners, or numbers of clients
-    data = "data"                  # folder of its data, from here; or an absolute path
-    policy = "policy.toml"
+    policy = "policy.toml"         # which data it opens, and what it accepts
 """
 
 import ipaddress
@@ -71,9 +70,6 @@ _PRIVATE = (".key", ".secret")
 _SITE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _ADDRESS = re.compile(r"(?:\[([0-9a-f:]+)\]|([^:]+))(?::([0-9]+))?")
-_POLICY = """\
-# What this site allows; every line that is not written here allows what its comment says.
-"""
 
 
 @dataclass(frozen=True)
@@ -134,7 +130,6 @@ class Site:
     name: str
     server: str
     hosts: list[str | int]
-    data: Path = Path("data")
     policy: Path = Path("policy.toml")
 
     def __post_init__(self) -> None:
@@ -257,6 +252,9 @@ def renew(folder: Path, days: int) -> list[Path]:
 
 
 def _site_files(issuer: Credential, name: str, server: str, days: int) -> dict[str, bytes]:
+    # imported here, because it brings PyTorch, which a server does without
+    from fedqml.federation.policy import TEMPLATE
+
     private, public = node_key()
     client = client_certificate(issuer, name, days)
     here = f"sites/{name}"
@@ -266,11 +264,10 @@ def _site_files(issuer: Credential, name: str, server: str, days: int) -> dict[s
                 "name": name,
                 "server": server,
                 "hosts": [name],
-                "data": "data",
                 "policy": "policy.toml",
             }
         ),
-        f"{here}/policy.toml": _POLICY.encode(),
+        f"{here}/policy.toml": TEMPLATE.encode(),
         f"{here}/ca.crt": issuer.certificate,
         f"{here}/client.crt": client.certificate,
         f"{here}/client.key": client.key,

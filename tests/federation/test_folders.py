@@ -5,6 +5,7 @@ import pytest
 
 from fedqml.core.errors import InputError
 from fedqml.federation.folders import add, init, read_server, read_site, renew
+from fedqml.federation.policy import read_policy
 
 SECRETS = {
     "authority/ca.key",
@@ -50,7 +51,8 @@ def test_server_and_sites_read_what_was_written(federation):
     server.tls()
     site = read_site(federation / "sites" / "ulm")
     assert (site.name, site.server, site.hosts) == ("ulm", "fed.example.org:7000", ["ulm"])
-    assert (site.data, site.policy) == (site.folder / "data", site.folder / "policy.toml")
+    assert site.policy == site.folder / "policy.toml"
+    read_policy(site.policy)
     assert site.key.startswith(b"-----BEGIN PRIVATE KEY-----")
     site.tls()
 
