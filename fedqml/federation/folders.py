@@ -28,7 +28,7 @@ Private files (``*.key``, ``*.secret``) have mode 0600; no other folder holds a 
     listen = "0.0.0.0"             # the network interface that is open to the sites
     port = 9443                    # on it: nginx, and no other thing is open
     loopback_port = 9442           # on 127.0.0.1: the SuperLink
-    largest_request = 64           # MiB, of one request of a site; Flower cuts arrays into 5 MiB
+    largest_request = 16           # MiB, of one request of a site; longer replies come in pieces
 
 ``node.toml``::
 
@@ -81,7 +81,7 @@ class Server:
     listen: str = "0.0.0.0"
     port: int = PORT
     loopback_port: int = PORT - 1
-    largest_request: int = 64
+    largest_request: int = 16
 
     def __post_init__(self) -> None:
         """Refuse what no server can have."""

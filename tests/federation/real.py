@@ -30,5 +30,5 @@ def make(folder: Path, *sites: str) -> Server:
     init(folder, [f"127.0.0.1:{port}", "localhost"], sites, days=30)
     path = folder / "server" / "server.toml"
     text = path.read_text().replace("9442", str(inner)).replace("0.0.0.0", "127.0.0.1")
-    path.write_text(text.replace("largest_request = 64", "largest_request = 6"))
+    path.write_text(text.replace("largest_request = 16", "largest_request = 6"))
     return read_server(path.parent)

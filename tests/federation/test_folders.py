@@ -75,7 +75,7 @@ def test_a_site_hosts_owners_or_clients(federation):
     [
         ("7000", "70000", "`port` must be below 65536"),
         ("9442", "7000", "`port` must differ from loopback_port"),
-        ("64", "0", "`largest_request` must be at least 1"),
+        ("16", "0", "`largest_request` must be at least 1"),
         ("0.0.0.0", "everywhere", "`listen` must be an IP address"),
         ('"fed.example.org"', '"a b"', "`address` must be a host name"),
         ('"fed.example.org"', "1", r"address must be (a )?text"),
