@@ -7,9 +7,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
 
 import httpx
 from flwr.proto.control_pb2 import ListNodesRequest, RegisterNodeRequest
@@ -94,15 +94,15 @@ def running(server: Server) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     write_atomic(configuration, nginx_conf(server).encode())
     processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        processes["SuperLink"] = _start(server, "superlink.log", _superlink(server))
-        _wait_for_superlink(server, processes)
+        processes["SuperLink"] = _start(server, "SuperLink", _superlink(server))
         with control(server) as client:
+            _wait(server, processes, "SuperLink", lambda: client.ListNodes(ListNodesRequest()))
             register(client, server.nodes)
         # without `user`, nginx started by root would give its temporary files to nobody
         user = ["-g", "user root;"] if os.geteuid() == 0 else []
-        command = [nginx, "-e", str(server.state / "nginx.log"), "-c", str(configuration), *user]
-        processes["nginx"] = _start(server, "nginx.log", command)
-        _wait_for_port(server, processes)
+        command = [nginx, "-e", str(_log(server, "nginx")), "-c", str(configuration), *user]
+        processes["nginx"] = _start(server, "nginx", command)
+        _wait(server, processes, "nginx", lambda: _connect(server))
         yield processes
     finally:
         for process in reversed(processes.values()):
@@ -124,7 +124,7 @@ def _superlink(server: Server) -> list[str]:
     folder = server.folder
     loopback = str(folder / "loopback.crt")
     return [
-        *(sys.executable, "-m", "fedqml.federation.link", loopback),
+        *(sys.executable, "-P", "-m", "fedqml.federation.link", loopback),
         *("--host", "127.0.0.1", "--port", str(server.loopback_port)),
         *("--ssl-ca-certfile", loopback, "--ssl-certfile", loopback),
         *("--ssl-keyfile", str(folder / "loopback.key")),
@@ -136,12 +136,16 @@ def _superlink(server: Server) -> list[str]:
     ]
 
 
-def _start(server: Server, log: str, command: list[str]) -> subprocess.Popen[bytes]:
+def _log(server: Server, name: str) -> Path:
+    return server.state / f"{name.lower()}.log"
+
+
+def _start(server: Server, name: str, command: list[str]) -> subprocess.Popen[bytes]:
     home = str(server.state / "flower")
     # where it exists (Linux), neither outlives us when we are killed
     setpriv = shutil.which("setpriv")
     guard = [setpriv, "--pdeathsig", "TERM"] if setpriv else []
-    with (server.state / log).open("ab") as stream:
+    with _log(server, name).open("ab") as stream:
         return subprocess.Popen(
             [*guard, *command],
             stdin=subprocess.DEVNULL,
@@ -166,45 +170,34 @@ def _check_alive(server: Server, processes: Mapping[str, subprocess.Popen[bytes]
     for name, process in processes.items():
         if (code := process.poll()) is not None:
             how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-            log = server.state / f"{name.lower()}.log"
-            raise InputError(f"{name} has stopped ({how}); its log is {log}.")
+            raise InputError(f"{name} has stopped ({how}); its log is {_log(server, name)}.")
 
 
-def _wait_for_superlink(server: Server, processes: Mapping[str, Any]) -> None:
-    end = time.monotonic() + _START_SECONDS
-    with control(server) as client:
-        while True:
-            _check_alive(server, processes)
-            try:
-                client.ListNodes(ListNodesRequest())
-                return
-            except httpx.TransportError as error:
-                _check_time(server, "SuperLink", end, error)
-            time.sleep(0.1)
-
-
-def _wait_for_port(server: Server, processes: Mapping[str, Any]) -> None:
+def _wait(
+    server: Server,
+    processes: Mapping[str, subprocess.Popen[bytes]],
+    name: str,
+    ask: Callable[[], object],
+) -> None:
+    """Return as soon as a process answers."""
     end = time.monotonic() + _START_SECONDS
     while True:
         _check_alive(server, processes)
         try:
-            socket.create_connection((_reachable(server.listen), server.port), timeout=5).close()
+            ask()
             return
-        except OSError as error:
-            _check_time(server, "nginx", end, error)
-        time.sleep(0.05)
+        except (httpx.TransportError, OSError) as error:
+            if time.monotonic() > end:
+                raise InputError(
+                    f"{name} does not answer within {_START_SECONDS:g} s; its log is "
+                    f"{_log(server, name)}."
+                ) from error
+        time.sleep(0.1)
 
 
-def _check_time(server: Server, name: str, end: float, error: Exception) -> None:
-    if time.monotonic() > end:
-        log = server.state / f"{name.lower()}.log"
-        raise InputError(
-            f"{name} does not answer within {_START_SECONDS:g} s; its log is {log}."
-        ) from error
-
-
-def _reachable(host: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+def _connect(server: Server) -> None:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.listen, server.listen)
+    socket.create_connection((host, server.port), timeout=5).close()
 
 
 def _check_port(host: str, port: int) -> None:

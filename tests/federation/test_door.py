@@ -25,6 +25,7 @@ from fedqml.federation import authority, superlink
 from fedqml.federation.authority import Credential, client_certificate, node_key, tls
 from fedqml.federation.folders import read_site
 from fedqml.federation.proxy import CALLS
+from fedqml.federation.status import status
 from tests.federation.real import make, needs_nginx
 
 pytestmark = [pytest.mark.federation, needs_nginx]
@@ -145,8 +146,7 @@ def test_of_all_of_flowers_paths_only_ours_are_open(server, sites):
     ],
 )
 def test_no_spelling_of_a_path_leads_past_the_fleet(server, sites, path):
-    status = raw(server, sites["bern"].tls(), path, headers=signed(sites["bern"].key))
-    assert status in (400, 403)
+    assert raw(server, sites["bern"].tls(), path, headers=signed(sites["bern"].key)) in (400, 403)
 
 
 def test_a_path_that_nginx_reads_as_ours_arrives_as_it_read_it(server, sites, ids):
@@ -229,10 +229,10 @@ def test_a_site_cannot_use_the_node_key_of_another(server, sites):
 
 def test_a_site_cannot_name_the_key_of_another_without_holding_it(server, sites, ids):
     ulm, bern = sites["ulm"], sites["bern"]
-    for claimed, status in ((public(bern.key), 403), (public(ulm.key), 401)):
+    for claimed, answered in ((public(bern.key), 403), (public(ulm.key), 401)):
         headers = signed(node_key()[0], claimed)
         answer = post(server, ulm.tls(), "/v1/fleet/pull-messages", headers, pull(ids["ulm"]))
-        assert answer.status_code == status
+        assert answer.status_code == answered
 
 
 def test_a_site_cannot_name_the_node_of_another(server, sites, ids):
@@ -267,9 +267,9 @@ def test_a_request_is_good_for_five_minutes_and_may_be_repeated_meanwhile(server
     # but whoever captured it needs bern's certificate too
     assert post(server, sites["ulm"].tls(), path, headers, body).status_code == 403
     assert (SYSTEM_TIME_TOLERANCE, TIMESTAMP_TOLERANCE) == (5, 300)  # seconds ahead, and behind
-    for seconds, status in ((-290, 200), (-310, 401), (20, 401)):
+    for seconds, answered in ((-290, 200), (-310, 401), (20, 401)):
         late = signed(bern.key, at=datetime.now(UTC) + timedelta(seconds=seconds))
-        assert post(server, bern.tls(), path, late, body).status_code == status
+        assert post(server, bern.tls(), path, late, body).status_code == answered
 
 
 def test_a_request_that_is_too_large(server, sites):
@@ -386,6 +386,16 @@ def test_who_was_refused_is_written_down(server, sites):
     while line not in (log := (server.state / "refused.log").read_text()):
         assert time.monotonic() < end, log
         time.sleep(0.05)
+
+
+def test_the_status_says_who_is_online_since_when(server, sites, ids):
+    beat = SendNodeHeartbeatRequest(node=Node(node_id=ids["bern"]), heartbeat_interval=30)
+    headers = signed(sites["bern"].key)
+    path = "/v1/fleet/send-node-heartbeat"
+    post(server, sites["bern"].tls(), path, headers, beat.SerializeToString())
+    nodes = {node.site: node for node in status(server).nodes}
+    assert nodes["bern"].status == "online"
+    assert datetime.now(UTC) - nodes["bern"].since < timedelta(minutes=10)
 
 
 def test_the_state_is_closed_to_other_users(server):
