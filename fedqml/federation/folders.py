@@ -64,6 +64,7 @@ from fedqml.federation.authority import (
     server_certificate,
     tls,
 )
+from fedqml.federation.policy import TEMPLATE
 
 PORT = 9443
 _SERVER = ("address", "listen", "port", "loopback_port", "largest_request")
@@ -71,9 +72,6 @@ _PRIVATE = (".key", ".secret")
 _SITE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _ADDRESS = re.compile(r"(?:\[([0-9a-f:]+)\]|([^:]+))(?::([0-9]+))?")
-_POLICY = """\
-# What this site allows; every line that is not written here allows what its comment says.
-"""
 
 
 @dataclass(frozen=True)
@@ -270,7 +268,7 @@ def _site_files(issuer: Credential, name: str, server: str, days: int) -> dict[s
                 "policy": "policy.toml",
             }
         ),
-        f"{here}/policy.toml": _POLICY.encode(),
+        f"{here}/policy.toml": TEMPLATE.encode(),
         f"{here}/ca.crt": issuer.certificate,
         f"{here}/client.crt": client.certificate,
         f"{here}/client.key": client.key,
