@@ -18,6 +18,7 @@ from fedqml.cli import (
     doctor,
     federation,
     new,
+    node,
     report,
     run,
     server,
@@ -25,7 +26,7 @@ from fedqml.cli import (
 )
 from fedqml.core.errors import InputError
 
-_COMMANDS = (run, report, catalogue, show, analyse, data, new, doctor, federation, server)
+_COMMANDS = (run, report, catalogue, show, analyse, data, new, doctor, federation, server, node)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -199,7 +199,8 @@ def load(
     Args:
         file_or_name: a path, or the name of a shipped experiment.
         overrides: settings ``"section.key=value"``, the value written as in TOML.
-        on_nodes: let the file's engine train on the nodes of a federation.
+        on_nodes: let the file's engine train on the nodes of a federation, and take overrides of
+            ``engine`` as those of the engine that has them train.
 
     Raises:
         InputError: for anything in the file that cannot be used, named by its place.
@@ -228,7 +229,11 @@ def experiments(
     whole = copy.deepcopy({**_DEFAULTS, **table})
     plain = {key: value for key, value in whole.items() if key not in ("sweep", "arms")}
     sweep = dict(_table(table, "sweep"))
+    # What is changed about the engine is meant for the one that trains on nodes.
+    of_nodes = [o for o in overrides if on_nodes and o.startswith("engine.")]
     for override in overrides:
+        if override in of_nodes:
+            continue
         key, value = _parse(override)
         if key.partition(".")[0] in ("sweep", "arms"):
             raise InputError(f"{override}: settings can be changed so, but not `sweep` or `arms`.")
@@ -243,6 +248,8 @@ def experiments(
     for arm, settled in arms:
         if on_nodes and _table(settled, "engine").get("use") != _FEDERATED:
             settled["engine"] = {"use": _FEDERATED, "on_nodes": settled["engine"]}
+        for override in of_nodes:
+            _put(settled, *_parse(override))
         for run in _runs(settled, arm, name, base, checked):
             if run.id in found:
                 raise InputError(

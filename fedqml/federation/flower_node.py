@@ -4,17 +4,14 @@ It asks the SuperLink for messages and takes nothing but their bytes: the bundle
 Flower's runs is never fetched, so nobody can have it run code.
 """
 
-import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_ssh_private_key
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from flwr.app import Message
 from flwr.common.serde import message_from_proto
 from flwr.proto.fleet_pb2 import (
@@ -50,6 +47,7 @@ from fedqml.federation.flower_wire import (
     push,
     records,
 )
+from fedqml.federation.folders import Site
 from fedqml.federation.worker import Work, refusal
 
 _POLL = 0.15  # seconds between looks for jobs
@@ -61,74 +59,51 @@ Log = Callable[[str], None]
 """Takes a sentence for the node's owner."""
 
 
-@dataclass(frozen=True)
-class Post:
-    """Where the server is, and what proves who this node is.
-
-    Attributes:
-        address: host and port.
-        ca: certificate of the authority that signed the server's.
-        key: the node's private key, on the curve P-384.
-        certificate: the node's certificate and its key, if the server's proxy asks for one.
-        folder: where the node keeps what must outlast its process.
-        limit: bytes of the largest job that is taken.
-    """
-
-    address: str
-    ca: Path
-    key: Path
-    certificate: tuple[Path, Path] | None
-    folder: Path
-    limit: int
-
-
-def serve(post: Post, work: Work, log: Log, going: Callable[[], bool] = lambda: True) -> None:
+def serve(site: Site, limit: int, work: Work, log: Log) -> None:
     """Answer jobs, and connect anew whenever the connection is lost.
 
     Args:
-        post: where the server is.
+        site: the node's folder: where the server is, and what proves who this is.
+        limit: bytes of the largest job that is taken.
         work: what answers a job.
         log: takes a sentence on whatever the owner should know.
-        going: whether to go on; for ever if left out.
 
     Raises:
         InputError: if a certificate or the key cannot be used.
     """
-    trusted, key = _trusted(post), _key(post.key)
-    post.folder.mkdir(parents=True, exist_ok=True)
+    trusted, key = site.tls(), _key(site)
+    (site.folder / "state").mkdir(exist_ok=True)
     pause = 0.0
-    while going():
+    while True:
         auth = NodeAuthHttpInterceptor(key, key.public_key())
         version = RuntimeVersionHttpInterceptor(component_name="fedqml node")
-        url = f"https://{post.address}"
+        url = f"https://{site.server}"
         with FleetHttpClient(url, interceptors=[version, auth], verify=trusted) as client:
             try:
-                visit = _Visit(client, post, key, log)
-                log(f"Connected to {post.address}; waiting for jobs.")
+                visit = _Visit(client, site, limit, log)
+                log(f"Connected to {site.server}; waiting for jobs.")
                 pause = 0.0
-                visit.stay(work, going)
+                visit.stay(work)
             except httpx.HTTPError as error:
                 pause = min(max(1.0, 2 * pause), _LONGEST_PAUSE)
-                log(f"{_reason(error, post)} Trying again in {pause:g} s.")
+                log(f"{_reason(error, site)} Trying again in {pause:g} s.")
                 time.sleep(pause)
 
 
 class _Visit:
     """A node at its server, from connecting to the first error."""
 
-    def __init__(
-        self, client: FleetHttpClient, post: Post, key: ec.EllipticCurvePrivateKey, log: Log
-    ) -> None:
-        self._client, self._post, self._log = client, post, log
-        self._number = post.folder / "node-id"
-        self._pulled = post.folder / "pulled"  # a job that has not been answered
-        self._node = Node(node_id=self._arrive(public_key_to_bytes(key.public_key())))
+    def __init__(self, client: FleetHttpClient, site: Site, limit: int, log: Log) -> None:
+        self._client, self._limit, self._log = client, limit, log
+        self._number = site.folder / "state" / "node-id"
+        self._pulled = site.folder / "state" / "pulled"  # a job that has not been answered
+        self._node = Node(node_id=self._arrive(public_key_to_bytes(_key(site).public_key())))
 
-    def stay(self, work: Work, going: Callable[[], bool]) -> None:
+    def stay(self, work: Work) -> None:
         """Answer jobs until the connection is lost."""
         heartbeat = Heartbeat(lambda: self._beat(self._node.node_id), _BEAT)
         try:
-            while going():
+            while True:
                 job = self._next()
                 if job is None:
                     time.sleep(_POLL)
@@ -140,8 +115,10 @@ class _Visit:
                         raise
                     self._log(f"A job was given up: {_told(error)}")
                 self._pulled.unlink(missing_ok=True)
+        except KeyboardInterrupt:
             with suppress(httpx.HTTPError):
                 self._client.DeactivateNode(DeactivateNodeRequest(node_id=self._node.node_id))
+            raise
         finally:
             heartbeat.stop()
 
@@ -185,7 +162,7 @@ class _Visit:
 
         tree = response.message_object_trees[0]
         try:
-            job = parcel(pull(name, tree, self._post.limit, get), self._post.limit)
+            job = parcel(pull(name, tree, self._limit, get), self._limit)
         except InputError as error:
             reply = refusal(str(error))
         else:
@@ -216,34 +193,21 @@ class _Visit:
         )
 
 
-def _trusted(post: Post) -> ssl.SSLContext:
+def _key(site: Site) -> ec.EllipticCurvePrivateKey:
     try:
-        context = ssl.create_default_context(cafile=str(post.ca))
-        if post.certificate is not None:
-            context.load_cert_chain(*map(str, post.certificate))
-    except (OSError, ssl.SSLError) as error:
-        files = ", ".join(map(str, (post.ca, *(post.certificate or ()))))
-        raise InputError(f"The certificates {files} cannot be used: {error}") from error
-    return context
-
-
-def _key(path: Path) -> ec.EllipticCurvePrivateKey:
-    try:
-        content = path.read_bytes()
-        ssh = content.startswith(b"-----BEGIN OPENSSH")
-        found = (load_ssh_private_key if ssh else load_pem_private_key)(content, None)
-    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise InputError(f"The node's key {path} cannot be used: {error}") from error
+        found = load_pem_private_key(site.key, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise InputError(f"The key of the node {site.name} cannot be used: {error}") from error
     if not isinstance(found, ec.EllipticCurvePrivateKey):
-        raise InputError(f"The node's key {path} must be one on an elliptic curve (P-384).")
+        raise InputError(f"The key of the node {site.name} must be one on the curve P-384.")
     return found
 
 
-def _reason(error: httpx.HTTPError, post: Post) -> str:
+def _reason(error: httpx.HTTPError, site: Site) -> str:
     """Return a sentence on why there is no connection."""
     if isinstance(error, httpx.HTTPStatusError):
-        return f"The server at {post.address} refuses this node: {_told(error)}"
-    return f"The server at {post.address} cannot be reached: {error}."
+        return f"The server at {site.server} refuses this node: {_told(error)}"
+    return f"The server at {site.server} cannot be reached: {error}."
 
 
 def _told(error: httpx.HTTPStatusError) -> str:

@@ -8,13 +8,10 @@ begun when it is back.
 import hashlib
 import io
 import json
-import ssl
 import time
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 from filelock import FileLock
@@ -39,13 +36,13 @@ from flwr.proto.runtime_pb2 import (
     SendTaskHeartbeatRequest,
 )
 from flwr.supercore.constant import TaskType
-from flwr.supercore.control import ControlHttpClient
 from flwr.supercore.inflatable.inflatable_object import no_object_id_recompute
 from flwr.supercore.interceptors import (
     RuntimeTokenHttpInterceptor,
     RuntimeVersionHttpInterceptor,
     SuperExecAuthHttpInterceptor,
 )
+from flwr.supercore.protobuf.client import ProtobufClientInterceptor
 from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supercore.task_identity import TaskIdentity
 
@@ -63,6 +60,8 @@ from fedqml.federation.flower_wire import (
     push,
     records,
 )
+from fedqml.federation.folders import Server
+from fedqml.federation.superlink import control
 
 _POLL = 0.1  # seconds between looks for answers
 _BEAT = 10.0  # seconds between heartbeats
@@ -83,28 +82,16 @@ clientapp = "nothing:here"
 }
 
 
-@dataclass(frozen=True)
-class Link:
-    """Where the SuperLink is, and what proves that this process may use it.
+class FlowerTransport:
+    """The way to the nodes over Flower; see ``Transport``.
 
-    Attributes:
-        address: host and port, on this machine.
-        ca: certificate of the authority that signed the SuperLink's own.
-        secret: file with the secret that it shares with those who run server apps.
-        clients: file in which it stays written who hosts whom.
+    Args:
+        server: the folder of the server on this machine.
     """
 
-    address: str
-    ca: Path
-    secret: Path
-    clients: Path
-
-
-class FlowerTransport:
-    """The way to the nodes over Flower; see ``Transport``."""
-
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._clients = server.state / "clients.json"  # who hosts whom, by key
         self._run: _Run | None = None
         self._ids: dict[str, int] = {}
         self._keys: dict[str, str] = {}
@@ -124,7 +111,7 @@ class FlowerTransport:
                 self.close(failed=True)
                 if time.monotonic() > end:
                     raise InputError(
-                        f"The SuperLink at {self._link.address} does not answer as it should: "
+                        f"The SuperLink at {self._server.loopback} does not answer as it should: "
                         f"{error}. Is `fedqml server` running on this machine?"
                     ) from error
                 time.sleep(_BACK)
@@ -136,15 +123,15 @@ class FlowerTransport:
         """Return why a node may not train for these clients: it said whom it hosts once for all."""
         key, said = self._keys[node], sorted(map(str, hosts))
         try:
-            known = json.loads(self._link.clients.read_text(encoding="utf-8"))
+            known = json.loads(self._clients.read_text(encoding="utf-8"))
         except FileNotFoundError:
             known = {}
         if key not in known:
-            write_json(self._link.clients, {**known, key: said})
+            write_json(self._clients, {**known, key: said})
         elif known[key] != said:
             return (
                 f"It says that it hosts {said}, but before it was {known[key]}. If that is right, "
-                f"remove its entry from {self._link.clients}."
+                f"remove its entry from {self._clients}."
             )
         return ""
 
@@ -179,7 +166,7 @@ class FlowerTransport:
 
     def _connected(self) -> "_Run":
         if self._run is None:
-            self._run = _begin(self._link)
+            self._run = _begin(self._server)
         return self._run
 
 
@@ -273,49 +260,44 @@ class _Run:
         return content(lambda: self._client.PullObject(request))
 
 
-def _begin(link: Link) -> _Run:
+def _begin(server: Server) -> _Run:
     """Begin a run of Flower's and take its server app's place."""
-    trusted = _trusted(link.ca)
-    url = f"https://{link.address}"
+    server.state.mkdir(parents=True, exist_ok=True)
     with (
-        FileLock(link.clients.with_name(".begin.lock")),
-        ControlHttpClient(url, interceptors=[_version()], verify=trusted) as control,
-        RuntimeHttpClient(url, interceptors=[_version(), _secret(link)], verify=trusted) as runtime,
+        FileLock(server.state / "begin.lock"),
+        control(server) as client,
+        _runtime(server, _secret(server)) as runtime,
     ):
         fab = _fab()
-        number = control.StartRun(
+        number = client.StartRun(
             StartRunRequest(fab=Fab(hash_str=hashlib.sha256(fab).hexdigest(), content=fab))
         ).run_id
         while True:
             acquired = runtime.AcquireTask(
                 AcquireTaskRequest(supported_task_types=[TaskType.SERVER_APP])
             )
-            token = RuntimeTokenHttpInterceptor(token=acquired.token)
-            client = RuntimeHttpClient(url, interceptors=[_version(), token], verify=trusted)
+            mine = _runtime(server, RuntimeTokenHttpInterceptor(token=acquired.token))
             if acquired.task.run_id == number:
-                return _Run(client)
+                return _Run(mine)
             # of a process that died between the two steps
-            _Run(client).close(SubStatus.FAILED)
+            _Run(mine).close(SubStatus.FAILED)
 
 
-def _trusted(ca: Path) -> ssl.SSLContext:
+def _secret(server: Server) -> SuperExecAuthHttpInterceptor:
+    file = server.folder / "superexec.secret"
     try:
-        return ssl.create_default_context(cafile=str(ca))
-    except (OSError, ssl.SSLError) as error:
-        raise InputError(f"The certificate {ca} cannot be read: {error}") from error
-
-
-def _secret(link: Link) -> SuperExecAuthHttpInterceptor:
-    try:
-        secret = link.secret.read_bytes()
+        secret = file.read_bytes()
     except OSError as error:
-        raise InputError(f"The secret {link.secret} cannot be read: {error}") from error
+        raise InputError(f"The secret {file} cannot be read: {error}") from error
     methods = ["/flwr.proto.Runtime/AcquireTask"]
     return SuperExecAuthHttpInterceptor(master_secret=secret, protected_methods=methods)
 
 
-def _version() -> RuntimeVersionHttpInterceptor:
-    return RuntimeVersionHttpInterceptor(component_name="fedqml")
+def _runtime(server: Server, proof: ProtobufClientInterceptor) -> RuntimeHttpClient:
+    """Return a client that proves with each request that it may do what it asks."""
+    version = RuntimeVersionHttpInterceptor(component_name="fedqml")
+    url = f"https://{server.loopback}"
+    return RuntimeHttpClient(url, interceptors=[version, proof], verify=server.tls())
 
 
 def _fab() -> bytes:

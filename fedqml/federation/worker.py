@@ -1,7 +1,7 @@
 """What a node does with a job: check it, ask its owner's policy, train, and remember."""
 
 from collections.abc import Callable, Collection, Iterator
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 import torch
@@ -14,67 +14,71 @@ from fedqml.core.updates import Context, State, Updates, concatenate
 from fedqml.engines.remote.job import Host, Job, Parcel, Reply, read_job, read_weights
 from fedqml.engines.remote.roster import other_software
 from fedqml.experiments.build import builder
-from fedqml.experiments.config import Experiment, experiments
+from fedqml.experiments.config import Experiment, experiments, signature
 from fedqml.experiments.environment import software
 from fedqml.experiments.rounds import Federation
+from fedqml.federation.allowance import spend, today
+from fedqml.federation.audit import Entry, Record
 from fedqml.federation.memory import Memory
+from fedqml.federation.policy import Policy
 
 Work = Callable[[Parcel], Parcel]
 """From a job to the reply; whatever the job holds, there is a reply."""
+
 _UNKNOWN = "0" * 32  # the nonce of a job that cannot be read
 
-Permit = Callable[[Job], str | None]
-"""Why the node's owner does not want a job done; None if it may be."""
 
-
-def worker(
-    hosts: Collection[Host],
-    data: Path,
-    memory: Memory,
-    permit: Permit,
-    own_code: Collection[str] = (),
-) -> Work:
+def worker(hosts: Collection[Host], memory: Memory, policy: Policy, record: Record) -> Work:
     """Return what answers jobs.
 
     Args:
         hosts: the clients that the node trains, by number or by owner's name.
-        data: the folder that paths in an experiment start from; none leads out of it.
         memory: where the clients' states are kept.
-        permit: the owner's policy.
-        own_code: functions outside fedqml, ``"package.module:function"``, that an experiment may
-            name. An experiment comes from elsewhere, so none is called that is not here.
+        policy: what the node's owner accepts.
+        record: writes to the node's log.
     """
     build = builder()
     built: dict[str, Federation] = {}  # of the latest experiment
 
     def work(parcel: Parcel) -> Parcel:
-        nonce = _UNKNOWN
+        job: Job | None = None
         try:
             job = read_job(parcel)
-            nonce = job.nonce
             if job.software != software():
                 raise InputError(other_software(job.software, software()))
             if job.kind == "hello":
-                return Reply(nonce, software(), hosts=tuple(hosts)).parcel()
-            return memory.answer(parcel) or train(job, parcel)
-        except InputError as error:
-            return refusal(str(error), nonce)
+                reply = Reply(job.nonce, software(), hosts=tuple(hosts)).parcel()
+                return _recorded(record, job, parcel, reply, "answered")
+            if (before := memory.answer(parcel)) is not None:
+                return _recorded(record, job, parcel, before, "answered again")
+            reply = train(job, parcel)
+        except Exception as error:
+            # Not only InputError: what a job makes a library do must not stop the node.
+            kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+            why = f"{kind}{error}"
+            reply = refusal(why, job.nonce if job else _UNKNOWN)
+            return _recorded(record, job, parcel, reply, "refused", why)
+        memory.answered(parcel, reply)
+        return _recorded(record, job, parcel, reply, "trained")
 
     def train(job: Job, parcel: Parcel) -> Parcel:
-        forbidden = permit(job)
-        if forbidden:
-            raise InputError(forbidden)
-        experiment = _experiment(job, data, own_code)
+        config = _settings(job)
+        # Before anything is built from what came: the model's size is known only then.
+        _require_none(policy.refusal(config, job.cohort, weights=0))
+        experiment = _experiment(job, config, policy)
         with threads(experiment.run.threads), denormals_as_zero():
             if job.signature not in built:
                 built.clear()
                 built[job.signature] = build(experiment)
             federation = built[job.signature]
+            size = federation.objective.packing.size
+            _require_none(policy.refusal(config, job.cohort, size))
             _check(job, federation, hosts)
-            updates = _updates(job, federation, parcel.body, memory)
-        reply = Reply(job.nonce, software(), updates=updates).parcel()
-        memory.answered(parcel, reply)
-        return reply
+            weights = read_weights(parcel.body, federation.objective.first)
+            count = memory.folder / "allowance.json"
+            _require_none(spend(count, policy, federation.epochs, today()))
+            updates = _updates(job, federation, weights, memory)
+        return Reply(job.nonce, software(), updates=updates).parcel()
 
     return work
 
@@ -84,21 +88,48 @@ def refusal(why: str, nonce: str = _UNKNOWN) -> Parcel:
     return Reply(nonce, software(), refusal=why).parcel()
 
 
-def _experiment(job: Job, data: Path, own_code: Collection[str]) -> Experiment:
-    """Return a job's experiment, checked as one from a file is."""
-    config, seed = job.experiment.get("config"), job.experiment.get("seed")
+def _recorded(
+    record: Record, job: Job | None, parcel: Parcel, reply: Parcel, decision: str, why: str = ""
+) -> Parcel:
+    """Write to the log what was done with a job, and only then give the reply away."""
+    config = job.experiment.get("config") if job else None
+    entry = Entry(
+        kind=job.kind if job else "unknown",
+        decision=decision,
+        reason=why,
+        experiment=signature(config) if isinstance(config, dict) else "",
+        round=job.round if job and job.kind == "train" else None,
+        clients=tuple(job.clients) if job else (),
+        bytes_in=len(parcel),
+        bytes_out=len(reply),
+    )
+    record(entry)
+    return reply
+
+
+def _require_none(why: str | None) -> None:
+    if why is not None:
+        raise InputError(why)
+
+
+def _settings(job: Job) -> dict[str, Any]:
+    config = job.experiment.get("config")
     if not isinstance(config, dict) or not isinstance(config.get("run"), dict):
         raise InputError("The job's `experiment` has no settings.")
-    for text in _texts(config):
-        if ":" in text and text not in own_code:
-            raise InputError(f"This node calls no function `{text}` for an experiment.")
+    for text in _texts({key: value for key, value in config.items() if key != "data"}):
         if PurePath(text).is_absolute() or ".." in PurePath(text).parts:
-            raise InputError(f"The path {text} leads out of this node's data.")
+            raise InputError(f"The path {text} leads out of this node's folder.")
     if config.get("engine", {}).get("use") == "flower":
         raise InputError("A node trains by itself, but the job's engine is `flower`.")
-    table = {**config, "run": {**config["run"], "seeds": [seed]}}
-    (experiment,) = experiments(table, "job", data)
-    if experiment.config != config:
+    return config
+
+
+def _experiment(job: Job, config: dict[str, Any], policy: Policy) -> Experiment:
+    """Return a job's experiment on the node's own data, checked as one from a file is."""
+    opened = policy.opened(config)
+    table = {**opened, "run": {**config["run"], "seeds": [job.experiment.get("seed")]}}
+    (experiment,) = experiments(table, "job", policy.file.parent)
+    if experiment.config != opened:
         raise InputError("The job's settings are not whole, or mean something else on this node.")
     return experiment
 
@@ -125,8 +156,7 @@ def _check(job: Job, federation: Federation, hosts: Collection[Host]) -> None:
         raise InputError(f"This node trains the clients {sorted(here)}, but not {elsewhere}.")
 
 
-def _updates(job: Job, federation: Federation, body: bytes, memory: Memory) -> Updates:
-    weights = read_weights(body, federation.objective.first)
+def _updates(job: Job, federation: Federation, weights: torch.Tensor, memory: Memory) -> Updates:
     state: State = {}
     for client, after in job.clients.items():
         state |= prefixed(memory.state(job.signature, client, after), f"{client}/")

@@ -3,21 +3,28 @@
 from fedqml.engines.remote.job import Parcel
 from fedqml.engines.remote.transport import Answer
 from fedqml.federation.memory import Memory
+from fedqml.federation.policy import Policy
 from fedqml.federation.worker import worker
 
-
-def anything(job):
-    """Permit every job."""
+DATA = {"use": "breast_cancer"}
 
 
 class InProcess:
     """A transport to workers; a test may change what they answer."""
 
-    def __init__(self, folder, hosts, change=lambda node, job, work: work(job)):
+    def __init__(self, folder, hosts, change=lambda node, job, work: work(job), **policy):
+        self.log = []
         self.work = {
-            node: worker(clients, folder, Memory(folder / node), anything)
+            node: worker(
+                clients,
+                Memory(folder / node),
+                Policy(folder / "policy.toml", DATA, **policy),
+                self.log.append,
+            )
             for node, clients in hosts.items()
         }
+        for node in hosts:
+            (folder / node).mkdir(exist_ok=True)
         self.change = change
         self.sent = []
         self.away = set()

@@ -1,163 +1,85 @@
-"""A SuperLink with TLS and node authentication on this machine, and nodes in their own processes."""
+"""A federation on this machine as people run one: nodes and runs in processes of their own."""
 
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from contextlib import contextmanager
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from tests.federation.real import make
 
-ENVIRONMENT = {
-    "FLWR_TELEMETRY_ENABLED": "0",
-    "FLWR_DISABLE_UPDATE_CHECK": "1",
-    "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
-}
-
-
-def write_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    key = ec.generate_private_key(ec.SECP384R1())
-    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    path.write_bytes(key.private_bytes(serialization.Encoding.PEM, *form))
-    return key
-
-
-def write_certificates(folder: Path) -> None:
-    """Write an authority's certificate and one of 127.0.0.1 that it signed."""
-    authority, server = (write_key(folder / f"{name}.key") for name in ("ca", "server"))
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
-    here = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    for subject, key, ca, file in (
-        (name, authority, True, "ca.crt"),
-        (here, server, False, "server.crt"),
-    ):
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(minutes=5))
-            .not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            .add_extension(
-                x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
-            )
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()),
-                critical=False,
-            )
-        )
-        if ca:
-            usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
-            builder = builder.add_extension(usage, critical=True)
-        else:
-            names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-            builder = builder.add_extension(names, critical=False)
-        signed = builder.sign(authority, hashes.SHA384())
-        (folder / file).write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+POLICY = 'data = { use = "breast_cancer" }\n'
 
 
 class Loopback:
-    """A folder with keys and certificates, a SuperLink, and nodes."""
+    """The folders of a federation, and the processes that a test starts in them."""
 
     def __init__(self, folder: Path, hosts: dict[str, list[int]]) -> None:
-        self.folder, self.hosts = folder, hosts
-        self.port = free_port()
+        self.folder = folder
+        self.server = make(folder, *hosts)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        write_certificates(folder)
-        (folder / "superexec.secret").write_bytes(os.urandom(32))
-        self.keys = {}
-        for name in hosts:
-            (folder / name).mkdir()
-            self.keys[name] = write_key(folder / name / "node.key").public_key()
+        for name, clients in hosts.items():
+            site = folder / "sites" / name
+            table = (site / "node.toml").read_text()
+            own = f"hosts = {json.dumps(clients)}"
+            (site / "node.toml").write_text(table.replace(f'hosts = ["{name}"]', own))
+            (site / "policy.toml").write_text(POLICY)
 
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+    @contextmanager
+    def nodes(self, *names: str):
+        """Run nodes; wait until they are connected."""
+        try:
+            for name in names:
+                self.start(name)
+            for name in names:
+                self.wait_for(name, "Connected")
+            yield self
+        finally:
+            for process in self.processes.values():
+                process.terminate()
+            for process in self.processes.values():
+                try:
+                    process.wait(20)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
 
-    def start_superlink(self) -> None:
-        f = self.folder
-        command = [str(Path(sys.executable).with_name("flower-superlink"))]
-        command += ["--isolation", "process", "--enable-supernode-auth"]
-        command += ["--superexec-auth-secret-file", str(f / "superexec.secret")]
-        command += ["--ssl-ca-certfile", str(f / "ca.crt")]
-        command += ["--ssl-certfile", str(f / "server.crt"), "--ssl-keyfile", str(f / "server.key")]
-        command += ["--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--database", str(f / "state.db")]
-        self._start("superlink", command)
+    def start(self, name: str) -> None:
+        """Start a site's node."""
+        self._start(name, ["node", str(self.folder / "sites" / name)])
 
-    def register(self, seconds: float = 60) -> None:
-        """Wait for the SuperLink, then make the nodes' keys known to it."""
-        import httpx
-        from flwr.proto.control_pb2 import RegisterNodeRequest
-        from flwr.supercore.control import ControlHttpClient
-
-        from fedqml.federation.flower_server import _trusted, _version
-
-        trusted = _trusted(self.folder / "ca.crt")
-        end = time.monotonic() + seconds
-        url = f"https://{self.address}"
-        with ControlHttpClient(url, interceptors=[_version()], verify=trusted) as control:
-            for name, key in self.keys.items():
-                form = serialization.PublicFormat.SubjectPublicKeyInfo
-                public = key.public_bytes(serialization.Encoding.PEM, form)
-                while True:
-                    try:
-                        control.RegisterNode(RegisterNodeRequest(public_key=public, name=name))
-                        break
-                    except httpx.TransportError:
-                        assert self.processes["superlink"].poll() is None
-                        assert time.monotonic() < end
-                        time.sleep(0.2)
-
-    def start_node(self, name: str) -> None:
-        given = [str(self.folder), self.address, name, json.dumps(self.hosts[name])]
-        self._start(name, [sys.executable, "-m", "tests.federation.node", *given])
-
-    def link(self):
-        from fedqml.federation.flower_server import Link
-
-        f = self.folder
-        return Link(self.address, f / "ca.crt", f / "superexec.secret", f / "clients.json")
+    def run(self, experiment: Path, results: Path, *options: str) -> subprocess.Popen[bytes]:
+        """Start a run on the nodes."""
+        given = [str(experiment), "--federation", str(self.server.folder)]
+        return self._start("run", ["run", *given, "--results", str(results), *options])
 
     def kill(self, name: str) -> None:
+        """Kill a process as a crash does."""
         self.processes[name].send_signal(signal.SIGKILL)
         self.processes[name].wait()
 
-    def stop(self) -> None:
-        for process in self.processes.values():
-            process.terminate()
-        for process in self.processes.values():
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    def wait_for(self, name: str, sentence: str, seconds: float = 90) -> None:
+        """Wait until a process says something."""
+        end = time.monotonic() + seconds
+        while sentence not in self.log(name):
+            assert self.processes[name].poll() is None, self.log(name)
+            assert time.monotonic() < end, self.log(name)
+            time.sleep(0.1)
 
     def log(self, name: str) -> str:
+        """Return all that processes of this name have said."""
         return (self.folder / f"{name}.log").read_text()
 
-    def _start(self, name: str, command: list[str]) -> None:
+    def _start(self, name: str, arguments: list[str]) -> subprocess.Popen[bytes]:
         here = Path(__file__).parents[2]
-        environment = {**os.environ, **ENVIRONMENT, "FLWR_HOME": str(self.folder / "flwr")}
-        environment["PYTHONPATH"] = str(here)
+        environment = {**os.environ, "PYTHONPATH": str(here)}
+        command = [sys.executable, "-m", "fedqml.cli.main", *arguments]
         with (self.folder / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd=here, env=environment
+            process = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd=self.folder, env=environment
             )
+        self.processes[name] = process
+        return process

@@ -57,7 +57,8 @@ class Remote:
 
     def __call__(self, objective: Objective, local: Local, transform: Transform) -> Train:
         """Return what trains a cohort; what the nodes' engine refuses is refused here."""
-        by_hardware(self.on_nodes)(objective, local, transform)
+        if len(objective.data.data.y):  # else there is nothing here to try it on
+            by_hardware(self.on_nodes)(objective, local, transform)
         assigned = self.assignment
         stateful = local.keep_state or bool(transform.init(objective.first))
         roster = Roster(self.transport, assigned.software, objective.data.names)
@@ -70,6 +71,7 @@ class Remote:
                     assigned.software,
                     experiment=assigned.experiment,
                     round=context.round,
+                    cohort=len(context.cohort),
                     saved=_saved(context.round, assigned.checkpoint_every),
                     clients=states,
                 )

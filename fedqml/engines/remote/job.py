@@ -57,6 +57,7 @@ class Job:
         nonce: 32 hexadecimal digits that occur once; the answer repeats them.
         experiment: the settings, the seed and a hash of the user's own code.
         round: the round's number, from 1.
+        cohort: how many clients train in the round, at all nodes together.
         saved: the round up to which no state of a client is needed any more, but its last.
         clients: those to train, and after which round each has the state to begin with; 0 for none.
     """
@@ -66,6 +67,7 @@ class Job:
     nonce: str = field(default_factory=lambda: secrets.token_hex(16))
     experiment: Mapping[str, Any] = field(default_factory=dict)
     round: int = 0
+    cohort: int = 0
     saved: int = 0
     clients: Mapping[int, int] = field(default_factory=dict)
 
@@ -144,6 +146,7 @@ def read_job(parcel: Parcel) -> Job:
         head.nonce(),
         head.get("experiment", dict),
         head.number("round"),
+        head.number("cohort"),
         head.number("saved"),
         dict(sorted(clients.items())),
     )
