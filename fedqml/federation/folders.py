@@ -63,7 +63,6 @@ from fedqml.federation.authority import (
     server_certificate,
     tls,
 )
-from fedqml.federation.policy import TEMPLATE
 
 PORT = 9443
 _SERVER = ("address", "listen", "port", "loopback_port", "largest_request")

@@ -41,12 +41,10 @@ def test_little_is_exposed_by_systemds_own_count(tmp_path, unit):
     assert found.returncode == 0, found.stdout
 
 
-def test_the_server_that_the_unit_starts_is_a_command():
-    (start,) = [
-        line.partition("=")[2]
-        for line in (ROOT / "deploy" / "fedqml-server.service").read_text().splitlines()
-        if line.startswith("ExecStart=")
-    ]
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_what_a_unit_starts_is_a_command(unit):
+    lines = unit.read_text().splitlines()
+    (start,) = [line.partition("=")[2] for line in lines if line.startswith("ExecStart=")]
     parser().parse_args(shlex.split(start)[1:])
 
 

@@ -30,6 +30,8 @@ from tests.federation.real import make, needs_nginx
 
 pytestmark = [pytest.mark.federation, needs_nginx]
 
+PLAIN = {"content-type": PROTOBUF, "accept": PROTOBUF}
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
@@ -63,8 +65,7 @@ def signed(private, claimed=None, at=None):
     timestamp = (at or datetime.now(UTC)).isoformat()
     signature = sign_message(load_pem_private_key(private, password=None), timestamp.encode())
     return {
-        "content-type": PROTOBUF,
-        "accept": PROTOBUF,
+        **PLAIN,
         "flwr-public-key": b64encode(claimed or public(private)).decode(),
         "flwr-timestamp": timestamp,
         "flwr-signature": b64encode(signature).decode(),
@@ -84,6 +85,11 @@ def post(server, context, path, headers, body):
     with httpx.Client(verify=context) as client:
         url = f"https://127.0.0.1:{server.port}{path}"
         return client.post(url, headers=headers, content=body)
+
+
+def loopback(server, context, path, headers, body):
+    with httpx.Client(verify=context) as client:
+        return client.post(f"https://{server.loopback}{path}", headers=headers, content=body)
 
 
 def knock(server, context, call, private):
@@ -222,9 +228,15 @@ def test_with_a_node_key_that_is_not_registered(server, sites):
     assert knock(server, sites["bern"].tls(), "activate-node", node_key()[0]).status_code == 403
 
 
-def test_a_site_cannot_use_the_node_key_of_another(server, sites):
+def test_a_site_cannot_use_the_node_key_of_another(server, sites, ids):
     """Flower alone would take it: it knows the key, and no certificate of clients."""
-    assert knock(server, sites["bern"].tls(), "activate-node", sites["ulm"].key).status_code == 403
+    path, body = "/v1/fleet/pull-messages", pull(ids["ulm"])
+    for send, context, answered in (
+        (post, sites["bern"].tls(), 403),
+        (loopback, server.tls(), 200),
+    ):
+        headers = signed(sites["ulm"].key)
+        assert send(server, context, path, headers, body).status_code == answered
 
 
 def test_a_site_cannot_name_the_key_of_another_without_holding_it(server, sites, ids):
@@ -317,12 +329,6 @@ def test_a_site_knows_a_false_server(server, sites, tmp_path):
         knock(server, context, "activate-node", sites["bern"].key)
 
 
-def loopback(server, context, path, body):
-    with httpx.Client(verify=context) as client:
-        headers = {"content-type": PROTOBUF, "accept": PROTOBUF}
-        return client.post(f"https://{server.loopback}{path}", headers=headers, content=body)
-
-
 def test_other_users_of_the_servers_machine_reach_nothing_on_loopback(server, sites, tmp_path):
     """They can connect, but TLS ends before the first request without the folder's key."""
     own = ssl.create_default_context(cafile=str(server.folder / "loopback.crt"))
@@ -333,13 +339,13 @@ def test_other_users_of_the_servers_machine_reach_nothing_on_loopback(server, si
     for context in (own, site, made):
         for path in ("/v1/control/list-nodes", "/health", "/v1/fleet/activate-node"):
             with pytest.raises(httpx.TransportError):
-                loopback(server, context, path, b"")
-    assert loopback(server, server.tls(), "/v1/control/list-nodes", b"").status_code == 200
+                loopback(server, context, path, PLAIN, b"")
+    assert loopback(server, server.tls(), "/v1/control/list-nodes", PLAIN, b"").status_code == 200
 
 
 def test_a_runs_task_is_only_for_who_has_the_secret(server):
     body = AcquireTaskRequest().SerializeToString()
-    answer = loopback(server, server.tls(), "/v1/runtime/acquire-task", body)
+    answer = loopback(server, server.tls(), "/v1/runtime/acquire-task", PLAIN, body)
     assert answer.status_code in (401, 403)
 
 
