@@ -20,7 +20,8 @@
         node.key                   EC P-384, PEM (PKCS 8): signs the node's requests
         policy.toml                which data it opens, and what it accepts
 
-Private files (``*.key``, ``*.secret``) have mode 0600; no other folder holds a copy of one.
+Private files (``*.key``, ``*.secret``) have mode 0600, and no other folder holds a copy of one;
+folders have mode 0700, for what server and nodes write into them.
 
 ``server.toml``::
 
@@ -281,7 +282,8 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     try:
         for name, content in files.items():
             path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
+            for parent in reversed(Path(name).parents):
+                (folder / parent).mkdir(0o700, exist_ok=True)
             mode = 0o600 if path.suffix in _PRIVATE else 0o644
             with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "wb") as file:
                 file.write(content)

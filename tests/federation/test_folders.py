@@ -40,6 +40,11 @@ def test_nothing_secret_lies_in_the_wrong_folder(federation):
         assert not any(found[name].read_bytes().strip() in content for content in others)
 
 
+def test_no_folder_is_open_to_other_users(federation):
+    for path in [federation, *federation.rglob("*")]:
+        assert not path.is_dir() or stat.S_IMODE(path.stat().st_mode) == 0o700, path
+
+
 def test_server_and_sites_read_what_was_written(federation):
     server = read_server(federation / "server")
     assert (server.address, server.port, server.loopback) == (
