@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from fedqml.core.errors import InputError, require, whole
+from fedqml.core.errors import InputError, whole
 
 _AUTHORITY_DAYS = 3650
 # clocks of other machines may be behind ours
@@ -183,7 +183,10 @@ def tls(trusted: Path, certificate: Path, key: Path) -> ssl.SSLContext:
     """
     for path in (trusted, certificate):
         check_certificate(path)
-    require(key.is_file(), "key", str(key), "name an existing file")
+    try:
+        key.read_bytes()
+    except OSError as error:
+        raise InputError(f"The key {key} cannot be read: {error.strerror}.") from error
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_verify_locations(trusted)

@@ -16,9 +16,9 @@ from flwr.proto.control_pb2 import ListNodesRequest, RegisterNodeRequest
 from flwr.supercore.control import ControlHttpClient
 from flwr.supercore.interceptors.http.runtime_version import RuntimeVersionHttpInterceptor
 
-from fedqml.core.errors import InputError
+from fedqml.core.errors import InputError, require
 from fedqml.core.files import write_atomic
-from fedqml.federation.authority import check_certificate
+from fedqml.federation.authority import tls
 from fedqml.federation.folders import Server
 from fedqml.federation.proxy import nginx_conf
 
@@ -65,10 +65,12 @@ def check(server: Server) -> str:
     """Refuse to start what cannot work, before anything runs; return nginx's path.
 
     Raises:
-        InputError: if a certificate cannot be used, nginx is missing, or a port is in use.
+        InputError: if a certificate or key cannot be used, nginx is missing, or a port is in use.
     """
-    for name in ("ca.crt", "server.crt", "loopback.crt"):
-        check_certificate(server.folder / name)
+    tls(*(server.folder / name for name in ("ca.crt", "server.crt", "server.key")))
+    server.tls()
+    secret = server.folder / "superexec.secret"
+    require(secret.is_file(), "folder", str(server.folder), "hold the file superexec.secret")
     nginx = shutil.which("nginx", path=os.pathsep.join((os.environ.get("PATH", ""), *_SBIN)))
     if nginx is None:
         raise InputError("The program nginx is not installed: apt-get install nginx-light")

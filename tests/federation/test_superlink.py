@@ -41,10 +41,20 @@ def test_without_nginx(tmp_path, monkeypatch):
         superlink.check(make(tmp_path / "fed", "bern"))
 
 
-def test_a_certificate_that_is_missing_is_named_before_anything_starts(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("ca.crt", r"There is no certificate .*/ca\.crt"),
+        ("server.crt", r"There is no certificate .*/server\.crt"),
+        ("server.key", r"The key .*/server\.key cannot be read: No such file"),
+        ("loopback.key", r"The key .*/loopback\.key cannot be read: No such file"),
+        ("superexec.secret", "`folder` must hold the file superexec.secret"),
+    ],
+)
+def test_a_file_that_is_missing_is_named_before_anything_starts(tmp_path, name, message):
     server = make(tmp_path / "fed", "bern")
-    (server.folder / "server.crt").unlink()
-    with pytest.raises(InputError, match=r"There is no certificate .*server/server\.crt"):
+    (server.folder / name).unlink()
+    with pytest.raises(InputError, match=message):
         superlink.check(server)
 
 
