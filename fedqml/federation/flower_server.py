@@ -42,7 +42,6 @@ from flwr.supercore.interceptors import (
     RuntimeVersionHttpInterceptor,
     SuperExecAuthHttpInterceptor,
 )
-from flwr.supercore.protobuf.client import ProtobufClientInterceptor
 from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supercore.task_identity import TaskIdentity
 
@@ -293,7 +292,9 @@ def _secret(server: Server) -> SuperExecAuthHttpInterceptor:
     return SuperExecAuthHttpInterceptor(master_secret=secret, protected_methods=methods)
 
 
-def _runtime(server: Server, proof: ProtobufClientInterceptor) -> RuntimeHttpClient:
+def _runtime(
+    server: Server, proof: RuntimeTokenHttpInterceptor | SuperExecAuthHttpInterceptor
+) -> RuntimeHttpClient:
     """Return a client that proves with each request that it may do what it asks."""
     version = RuntimeVersionHttpInterceptor(component_name="fedqml")
     url = f"https://{server.loopback}"

@@ -1,13 +1,14 @@
 """Which node trains which clients."""
 
+import math
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import torch
 
 from fedqml.core.errors import InputError
-from fedqml.engines.remote.job import Host, Job, largest_reply, read_reply
-from fedqml.engines.remote.transport import Answer, Transport
+from fedqml.engines.remote.job import Host, Job, Parcel, largest_reply, read_reply
+from fedqml.engines.remote.transport import Transport
 
 _GREETING = 30.0  # seconds for the answer to a hello
 _AGAIN = 10.0  # seconds before a node that was turned away is asked anew
@@ -64,16 +65,21 @@ class Roster:
         jobs = {node: Job("hello", self._software) for node in nodes}
         parcels = {node: job.parcel() for node, job in jobs.items()}
         limit = largest_reply(0, torch.zeros(0))
+        # Who is silent or vanishes is greeted again at once, as soon as it is there.
+        silent = -math.inf, "It does not answer; perhaps it is still at an earlier job."
+        self._turned_away |= dict.fromkeys(nodes, silent)
         for answer in self._transport.exchange(parcels, limit, seconds):
+            node, parcel = answer.node, answer.parcel
+            if parcel is None:
+                self._turned_away[node] = -math.inf, answer.reason
+                continue
             try:
-                self._enter(answer, jobs[answer.node])
+                self._enter(node, parcel, jobs[node])
             except InputError as error:
-                self._turned_away[answer.node] = time.monotonic(), str(error)
+                self._turned_away[node] = time.monotonic(), str(error)
 
-    def _enter(self, answer: Answer, job: Job) -> None:
-        if answer.parcel is None:
-            raise InputError(answer.reason)
-        node, reply = answer.node, read_reply(answer.parcel, job, torch.zeros(0))
+    def _enter(self, node: str, parcel: Parcel, job: Job) -> None:
+        reply = read_reply(parcel, job, torch.zeros(0))
         if reply.refusal:
             raise InputError(reply.refusal)
         if reply.software != self._software:
@@ -88,7 +94,7 @@ class Roster:
                 raise InputError(f"It claims client {client}, which the node {other} hosts.")
         self._node_of |= dict.fromkeys(clients, node)
         self._greeted.add(node)
-        self._turned_away.pop(node, None)
+        del self._turned_away[node]
 
 
 def other_software(server: str, node: str) -> str:
