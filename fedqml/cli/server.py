@@ -15,7 +15,7 @@ def add(commands: Any) -> None:
         help="run the server of a federation",
         description="Run Flower's SuperLink on loopback and nginx before it, from a folder made by "
         "`fedqml federation init`, until Ctrl-C or SIGTERM. Training is started beside it: "
-        "fedqml run FILE --engine flower.",
+        "fedqml run FILE --federation FOLDER.",
     )
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="the server's folder")
     parser.set_defaults(execute=execute)
