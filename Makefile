@@ -7,7 +7,7 @@ PIP := $(BIN)/python $(INSTALL)
 # other libraries, which benchmarks only need, stay apart
 RIVALS := .venv-rivals
 
-.PHONY: demo test lint format bench rivals clean
+.PHONY: demo test federation-test lint format bench rivals clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.runtime
@@ -17,6 +17,10 @@ demo: $(VENV)/.runtime
 
 test: $(VENV)/.development lint
 	$(BIN)/pytest
+
+# real processes on loopback; those that need nginx (apt-get install nginx-light) skip without it
+federation-test: $(VENV)/.development
+	$(BIN)/pytest -m federation tests
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check .

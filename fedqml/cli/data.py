@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from fedqml.cli.facts import facts
 from fedqml.core.errors import InputError
 from fedqml.core.resolve import nearest
 
@@ -27,14 +28,23 @@ def add(commands: Any) -> None:
         description="Without an argument: list what fedqml can use but may not ship, with "
         "addresses, terms and checksums. With the name of one of them: show that one. With a path: "
         "say what lies there, verify checksums, decode every image, count them by class, and list "
-        "what would be left out and why. Exit code 2 if it cannot be used.",
+        "what would be left out and why. Exit code 2 if it cannot be used. With facts TABLE.csv "
+        "--target COLUMN: write TABLE.facts.json, what an owner tells of a table that stays where "
+        "it is. With facts --merge FILE...: make facts.json of those of all owners.",
     )
-    parser.add_argument("what", nargs="?", metavar="PATH|NAME")
+    parser.add_argument("what", nargs="?", metavar="PATH|NAME|facts")
+    parser.add_argument("table", nargs="*", metavar="TABLE", help="of facts: the owner's table")
+    parser.add_argument("--target", metavar="COLUMN", help="of facts: the column of the classes")
+    parser.add_argument("--merge", nargs="+", metavar="FILE", help="of facts: those of all owners")
     parser.set_defaults(execute=execute)
 
 
 def execute(options: argparse.Namespace) -> int:
-    """Print the list, or what is at the path."""
+    """Print the list, or what is at the path, or make facts."""
+    if options.table or options.target or options.merge:
+        if options.what != "facts":
+            raise InputError("`fedqml data` takes one path or name; more of them only after facts.")
+        return facts(options.merge or options.table, options.target, bool(options.merge))
     if options.what is None:
         print("What fedqml can use but may not ship. To check what you have: fedqml data PATH\n")
         _list("")

@@ -11,10 +11,22 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from fedqml.cli import analyse, catalogue, data, doctor, new, report, run, show
+from fedqml.cli import (
+    analyse,
+    catalogue,
+    data,
+    doctor,
+    federation,
+    new,
+    node,
+    report,
+    run,
+    server,
+    show,
+)
 from fedqml.core.errors import InputError
 
-_COMMANDS = (run, report, catalogue, show, analyse, data, new, doctor)
+_COMMANDS = (run, report, catalogue, show, analyse, data, new, doctor, federation, server, node)
 
 
 def parser() -> argparse.ArgumentParser:

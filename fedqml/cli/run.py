@@ -21,7 +21,16 @@ def add(commands: Any) -> None:
         help="change a setting, e.g. --set local.lr=0.1 (a swept key is then fixed; what an arm "
         "sets for itself stays)",
     )
-    parser.add_argument("--engine", metavar="NAME", help="the same as --set engine.use=NAME")
+    parser.add_argument(
+        "--engine",
+        metavar="NAME",
+        help="the same as --set engine.use=NAME; with `flower`, the file's engine trains on nodes",
+    )
+    parser.add_argument(
+        "--federation",
+        metavar="FOLDER",
+        help="train on the nodes of a federation (--engine flower), whose server's folder this is",
+    )
     parser.add_argument("--rounds", metavar="N", help="the same as --set run.rounds=N")
     parser.add_argument("--results", default="results", metavar="DIR", help="default: results")
     parser.add_argument(

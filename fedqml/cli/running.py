@@ -2,6 +2,8 @@
 
 import argparse
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -9,6 +11,8 @@ from fedqml.cli.display import Display, display
 from fedqml.cli.own_code import find_own_code
 from fedqml.core.denormals import denormals_as_zero
 from fedqml.core.errors import InputError
+from fedqml.core.optional import require_library
+from fedqml.engines.remote.transport import Transport
 from fedqml.experiments.build import Build, builder
 from fedqml.experiments.config import Experiment, load
 from fedqml.experiments.run import check, run_experiment
@@ -24,12 +28,38 @@ def run(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     find_own_code(options.experiment)
     overrides = list(options.set)
-    if options.engine is not None:
+    on_nodes = options.engine == "flower" or options.federation is not None
+    if options.engine is not None and not on_nodes:
         overrides.append(f"engine.use={options.engine}")
     if options.rounds is not None:
         overrides.append(f"run.rounds={options.rounds}")
-    experiments = load(options.experiment, overrides)
-    build = builder()
+    experiments = load(options.experiment, overrides, on_nodes)
+    with _nodes(options.federation) as transport:
+        return _check_and_train(options, experiments, builder(transport))
+
+
+@contextmanager
+def _nodes(folder: str | None) -> Iterator[Transport | None]:
+    """Give the way to the nodes of a federation, and end what was begun there."""
+    if folder is None:
+        yield None
+        return
+    require_library("flwr", "flower")
+    from fedqml.federation.flower_server import FlowerTransport
+    from fedqml.federation.folders import read_server
+
+    transport = FlowerTransport(read_server(Path(folder)))
+    failed = True
+    try:
+        yield transport
+        failed = False
+    finally:
+        transport.close(failed)
+
+
+def _check_and_train(
+    options: argparse.Namespace, experiments: list[Experiment], build: Build
+) -> int:
     shown = display(options.quiet, options.json)
     results = Path(options.results)
     # All of them: a mistake in the last arm must not cost the training of the first.

@@ -9,11 +9,12 @@ from typing import Any
 from fedqml.core.errors import InputError
 
 
-def require_library(name: str) -> None:
+def require_library(name: str, extra: str | None = None) -> None:
     """Refuse to go on without a library; does not import it.
 
     Args:
-        name: of the library, also of fedqml's extra that installs it.
+        name: of the library.
+        extra: fedqml's extra that installs it; of the same name by default.
 
     Raises:
         InputError: if it is not installed; says how to install it.
@@ -26,7 +27,9 @@ def require_library(name: str) -> None:
 pip install "fedqml[annealing]"
     """
     if find_spec(name) is None:
-        raise InputError(f'The library {name} is not installed: pip install "fedqml[{name}]"')
+        raise InputError(
+            f'The library {name} is not installed: pip install "fedqml[{extra or name}]"'
+        )
 
 
 @cache

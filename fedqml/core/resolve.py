@@ -44,7 +44,7 @@ def catalogue(packages: Iterable[str]) -> dict[str, Callable[..., Any]]:
 
     Example:
         >>> sorted(catalogue(["fedqml.engines"]))
-        ['in_place', 'sequential', 'vectorised']
+        ['flower', 'in_place', 'sequential', 'vectorised']
     """
     found: dict[str, Callable[..., Any]] = {}
     for package in packages:
@@ -72,7 +72,8 @@ def find(use: object, packages: Iterable[str], where: str) -> Callable[..., Any]
         Traceback (most recent call last):
         ...
         fedqml.core.errors.InputError: engine.use: there is no `sequentail`. Did you mean \
-`sequential`? Allowed: in_place, sequential, vectorised, or your own as "package.module:function".
+`sequential`? Allowed: flower, in_place, sequential, vectorised, or your own as \
+"package.module:function".
     """
     if not isinstance(use, str):
         raise InputError(f"{where}.use must be a name, but it is {use!r}.")

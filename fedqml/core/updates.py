@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +30,8 @@ class Updates:
         weight: what the clients' rows count for, by default their numbers of examples.
         metrics: a value for each client, for example ``train_loss``.
         refused: the clients whose rows were left out.
+        notes: what the engine has to say of the round, for the history: it is read as the updates
+            come from the engine, and rules need not pass it on.
     """
 
     clients: Int[Tensor, " k"]
@@ -36,6 +39,7 @@ class Updates:
     weight: Float[Tensor, " k"]
     metrics: Mapping[str, Float[Tensor, " k"]]
     refused: Int[Tensor, " r"] = field(default_factory=_nobody)
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
     def keep(self, rows: Bool[Tensor, " k"]) -> "Updates":
         """Return the updates of the chosen rows; the clients of the others count as refused.

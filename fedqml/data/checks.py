@@ -11,7 +11,7 @@ _VALUES = 1 << 24
 
 
 def as_features(
-    name: str, x: object, dtype: torch.dtype | None = None
+    name: str, x: object, dtype: torch.dtype | None = None, least: int = 1
 ) -> Float[Tensor, "rows *features"]:
     """Return examples as a float tensor on the CPU, checked.
 
@@ -20,12 +20,13 @@ def as_features(
         x: the examples, a row each, shape ``(rows, ...)``.
         dtype: the type to return; without it, ``float32`` and ``float64`` stay as they are and
             other real types become ``float32``.
+        least: the smallest number of rows.
 
     Returns:
         The examples, cut off from any gradient.
 
     Raises:
-        InputError: if it is no real tensor of at least one row and one feature, or not finite.
+        InputError: if it is no real tensor of that many rows and a feature, or not finite.
 
     Example:
         >>> as_features("x", torch.tensor([[1], [2]])).dtype
@@ -38,7 +39,7 @@ def as_features(
         )
     if x.is_complex():
         raise InputError(f"Argument `{name}` must hold real numbers, but it holds {x.dtype}.")
-    if x.ndim < 2 or 0 in x.shape:
+    if x.ndim < 2 or len(x) < least or 0 in x.shape[1:]:
         raise InputError(
             f"Argument `{name}` must have shape (rows, features...) with at least one row and one "
             f"feature, but its shape is {tuple(x.shape)}."

@@ -20,6 +20,7 @@ from fedqml.data.checks import (
 )
 from fedqml.data.fingerprint import Digest
 from fedqml.data.shares import Partition, Shares
+from fedqml.data.spread import Spread
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +36,14 @@ class Data:
         x: training examples, shape ``(rows, features...)``.
         y: class index of each training row, from 0, shape ``(rows,)``.
         test: examples ``(tests, features...)`` and class indices ``(tests,)`` that the server
-            keeps, to evaluate the global model.
+            keeps, to evaluate the global model; None where ``spread`` says that they may be on
+            another machine.
         classes: name of each class; without any, "0", "1", ... up to the largest index.
         owners: who owns each training row, where that is known.
         test_names: name of each test row, for people, such as an image's file name.
         about: where the data come from and what was done to them, for the report; ready for JSON.
+        spread: for data that were never pooled, what is known of all of them; ``x`` and ``y`` are
+            then the rows on this machine, possibly none.
 
     Raises:
         InputError: for data that nothing can be learned from, saying where the fault is.
@@ -53,35 +57,86 @@ class Data:
     # Shapes and number types are checked below, in words that help whoever gave them.
     x: Tensor
     y: Tensor
-    test: tuple[Tensor, Tensor]
+    test: tuple[Tensor, Tensor] | None
     classes: tuple[str, ...] = ()
     owners: tuple[str, ...] | None = None
     test_names: tuple[str, ...] | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
+    spread: Spread | None = None
 
     def __post_init__(self) -> None:
-        x, y = as_features("x", self.x), as_labels("y", self.y)
+        x = as_features("x", self.x, least=0 if self.spread else 1)
+        y = as_labels("y", self.y)
         require_same_rows("x", x, "y", y)
-        test = as_test(self.test, x)
+        test = None if self.test is None and self.spread else as_test(self.test, x)
         # Frozen for its users; what they gave is replaced by its checked form once, here.
         object.__setattr__(self, "x", x)
         object.__setattr__(self, "y", y)
         object.__setattr__(self, "test", test)
-        object.__setattr__(self, "classes", as_classes(self.classes, y, test[1]))
+        labels = y[:0] if test is None else test[1]
+        object.__setattr__(self, "classes", as_classes(self.classes, self._labels(), labels))
         if self.owners is not None:
             object.__setattr__(self, "owners", as_owners(self.owners, len(y)))
-        if self.test_names is not None and len(self.test_names) != len(test[1]):
+        if self.test_names is not None and len(self.test_names) != len(labels):
             raise InputError(
-                f"Argument `test_names` must have an entry for each of the {len(test[1])} test "
+                f"Argument `test_names` must have an entry for each of the {len(labels)} test "
                 f"rows, but it has {len(self.test_names)}."
             )
 
     @cached_property
     def pooled_digest(self) -> Digest:
         """The digest of examples, labels and class names, which all splits have in common."""
-        x_test, y_test = self.test
-        tensors = [("x", self.x), ("y", self.y), ("x_test", x_test), ("y_test", y_test)]
-        return Digest(self.classes, tensors)
+        x_test, y_test = self.test_set
+        tested = [("x_test", x_test), ("y_test", y_test)]
+        if self.spread:
+            return Digest((*self.classes, self.spread.digest), tested)
+        return Digest(self.classes, [("x", self.x), ("y", self.y), *tested])
+
+    @property
+    def test_set(self) -> tuple[Tensor, Tensor]:
+        """The test data.
+
+        Raises:
+            InputError: if they are on another machine.
+        """
+        if self.test is None:
+            raise InputError(
+                "The test rows are not on this machine: it can train its own clients, but only "
+                "the server, which has them, can evaluate a model."
+            )
+        return self.test
+
+    @property
+    def tried(self) -> tuple[Tensor, Tensor]:
+        """An example and a label of each class that is on this machine, to try a model on."""
+        x, y = (self.x, self.y) if len(self.y) else self.test_set
+        rows = torch.stack([(y == c).long().argmax() for c in y.unique()])
+        return x[rows], y[rows]
+
+    @cached_property
+    def numbers(self) -> Tensor | None:
+        """The number of each row among those of all machines, sorted by owner; None if not spread.
+
+        Rows of other machines are counted behind those of this one.
+        """
+        if self.spread is None:
+            return None
+        owners = self._owners()
+        order = sorted(range(len(owners or ())), key=(owners or ()).__getitem__)
+        return torch.tensor(order, dtype=torch.int64).argsort()
+
+    def _owners(self) -> tuple[str, ...] | None:
+        """Return the owner of each row, those of other machines last."""
+        absent = self.spread.absent if self.spread else {}
+        names = (name for name, counts in absent.items() for _ in range(sum(counts)))
+        return self.owners if self.owners is None else (*self.owners, *names)
+
+    def _labels(self) -> Tensor:
+        """Return the label of each row; of rows on other machines only how many of each."""
+        absent = self.spread.absent.values() if self.spread else ()
+        counts = [torch.tensor(each) for each in absent]
+        others = [torch.arange(len(each)).repeat_interleave(each) for each in counts]
+        return torch.cat([self.y, *others])
 
     def split(self, partition: Partition, seed: int = 0) -> "FederatedData":
         """Split the training rows over clients.
@@ -100,7 +155,7 @@ class Data:
             >>> [len(rows) for rows in Data(x, y, test=(x, y)).split(iid(3)).clients]
             [2, 2, 2]
         """
-        shares = partition(self.y, self.owners, stream(seed, "partition"))
+        shares = partition(self._labels(), self._owners(), stream(seed, "partition"))
         if not isinstance(shares, Shares):
             raise InputError(
                 f"A partition must return `Shares`, but this one returned {type(shares).__name__}."
@@ -115,11 +170,12 @@ class FederatedData:
     Attributes:
         data: the pooled data.
         clients: the rows of each client, indices ``(examples,)`` into ``data.x``; every row in
-            exactly one.
+            exactly one. Rows of other machines have numbers beyond those of ``data.x``.
         names: name of each client, or ``None`` for a client without one.
 
     Raises:
-        InputError: if a client has no row, or a row is not in exactly one client.
+        InputError: if a client has no row, or a row is not in exactly one client; of data with
+            rows on other machines, if a client has not all rows of one owner.
 
     Example:
         >>> x, y = torch.rand(3, 2), torch.tensor([0, 1, 1])
@@ -135,7 +191,9 @@ class FederatedData:
     def __post_init__(self) -> None:
         clients = tuple(as_labels(f"clients[{i}]", rows) for i, rows in enumerate(self.clients))
         require(len(clients) > 0, "clients", self.clients, "hold the rows of at least one client")
-        _require_cover(clients, len(self.data.y))
+        _require_cover(clients, len(self.data._labels()))
+        if self.data.spread and self.data.spread.absent:
+            _require_owners(clients, self.data._owners() or ())
         names = tuple(self.names) or (None,) * len(clients)
         if len(names) != len(clients):
             raise InputError(
@@ -145,12 +203,42 @@ class FederatedData:
         object.__setattr__(self, "clients", clients)
         object.__setattr__(self, "names", names)
 
+    def rows(self, client: int) -> Tensor:
+        """Return the rows of a client, to train on.
+
+        Raises:
+            InputError: if they are on another machine.
+        """
+        if not self.is_here(client):
+            raise InputError(
+                f"Client {client} cannot be trained on this machine: the rows of "
+                f"{self.names[client]} are on its owner's. Here they are known by number only."
+            )
+        return self.clients[client]
+
+    def require_rows(self) -> None:
+        """Refuse to train where there is nothing to train on.
+
+        Raises:
+            InputError: if the rows of all clients are on other machines.
+        """
+        if len(self.data.y) == 0:
+            raise InputError("No client can be trained on this machine: it has no owner's rows.")
+
+    def is_here(self, client: int) -> bool:
+        """Return whether a client's rows are on this machine."""
+        return int(self.clients[client][0]) < len(self.data.y)
+
     def fingerprint(self) -> str:
         """Return the SHA-256 of examples, labels, class names and split, in 64 digits.
 
         Equal data give equal fingerprints on every machine: see ``fingerprint.Digest``.
         Of the pooled data, which all splits share, it is computed once, and again only if PyTorch
-        changed them in place: a change of the NumPy array under a tensor goes unnoticed.
+        changed them in place: a change of the NumPy array under a tensor goes unnoticed. In the
+        place of rows that not every machine has stands ``data.spread.digest``.
+
+        Raises:
+            InputError: if the test rows are on another machine.
 
         Example:
             >>> x, y = torch.zeros(2, 1), torch.tensor([0, 1])
@@ -158,7 +246,9 @@ class FederatedData:
             >>> split.fingerprint()[:8]
             '53ca45a6'
         """
-        return self.data.pooled_digest.extended(("client", rows) for rows in self.clients)
+        numbers = self.data.numbers
+        shares = self.clients if numbers is None else (numbers[rows] for rows in self.clients)
+        return self.data.pooled_digest.extended(("client", rows) for rows in shares)
 
     def description(self) -> dict[str, Any]:
         """Return what people need to know of the data and its split, ready for JSON.
@@ -175,20 +265,21 @@ class FederatedData:
             [{'client': 0, 'owner': None, 'examples': 3, 'classes': [1, 2]}]
         """
         data = self.data
+        labels, tests = data._labels(), data.test_set[1]
         return {
             "fingerprint": self.fingerprint(),
             "classes": list(data.classes),
-            "train": len(data.y),
-            "test": len(data.test[1]),
+            "train": len(labels),
+            "test": len(tests),
             "shape": list(data.x.shape[1:]),
-            "test_classes": self._counts(data.test[1]),
+            "test_classes": self._counts(tests),
             "about": dict(data.about),
             "clients": [
                 {
                     "client": client,
                     "owner": name,
                     "examples": len(rows),
-                    "classes": self._counts(data.y[rows]),
+                    "classes": self._counts(labels[rows]),
                 }
                 for client, (rows, name) in enumerate(zip(self.clients, self.names, strict=True))
             ],
@@ -213,8 +304,8 @@ class FederatedData:
         require(dtype in precisions, "dtype", dtype, "be torch.float32 or torch.float64")
         if self.data.x.dtype == dtype:
             return self
-        x_test, y_test = self.data.test
-        pooled = replace(self.data, x=self.data.x.to(dtype), test=(x_test.to(dtype), y_test))
+        test = self.data.test and (self.data.test[0].to(dtype), self.data.test[1])
+        pooled = replace(self.data, x=self.data.x.to(dtype), test=test)
         return replace(self, data=pooled)
 
     def _counts(self, y: Tensor) -> list[int]:
@@ -239,4 +330,13 @@ def _require_cover(clients: tuple[Tensor, ...], rows: int) -> None:
         raise InputError(
             "Argument `clients` must hold every training row exactly once, but row "
             f"{row} is there {int(times[row])} times."
+        )
+
+
+def _require_owners(clients: tuple[Tensor, ...], owners: tuple[str, ...]) -> None:
+    held = [{owners[row] for row in rows.tolist()} for rows in clients]
+    if len(clients) != len(set(owners)) or any(len(names) > 1 for names in held):
+        raise InputError(
+            "Where rows are on other machines each client must be an owner with all of its rows, "
+            "as the partition `by_owner` makes them."
         )

@@ -212,7 +212,7 @@ class Objective:
             for name, function in {"loss": self.loss, **self.metrics}.items():
                 # Summed in double precision: a mean of many float32 losses loses digits.
                 sums[name] = sums.get(name, 0.0) + float(function(outputs, y).double().sum())
-        return {name: total / len(self.data.data.test[1]) for name, total in sums.items()}
+        return {name: total / len(self.data.data.test_set[1]) for name, total in sums.items()}
 
     @torch.no_grad()
     def predict(self, params: Float[Tensor, " d"], key: Int[Tensor, ""]) -> Tensor:
@@ -231,7 +231,7 @@ class Objective:
         self, params: Float[Tensor, " d"], key: Int[Tensor, ""]
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield outputs and labels of the test data, part by part."""
-        x, y = self.data.data.test
+        x, y = self.data.data.test_set
         # A model may draw from the global generator: always the same, and the caller's unchanged.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(0)
@@ -267,14 +267,14 @@ def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
 def _try_once(objective: Objective) -> None:
     """Run the model on an example of each class: what does not fit is said before training."""
     pooled = objective.data.data
-    rows = torch.stack([(pooled.y == c).long().argmax() for c in pooled.y.unique()])
+    x, y = pooled.tried
     buffers = {n: b.clone() for n, b in objective.module.named_buffers()}
     key = torch.zeros((), dtype=torch.int64)
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad():
-            outputs = objective.outputs(objective.first, pooled.x[rows], key, training=True)
+            outputs = objective.outputs(objective.first, x.clone(), key, training=True)
             measured = {
-                name: function(outputs, pooled.y[rows])
+                name: function(outputs, y)
                 for name, function in {"loss": objective.loss, **objective.metrics}.items()
             }
     except Exception as error:  # the user's code: anything can come
@@ -285,8 +285,8 @@ def _try_once(objective: Objective) -> None:
         ) from error
     for name, values in measured.items():
         shape = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
-        allowed = f"return a value for each example, shape {tuple(rows.shape)}"
-        require(shape == tuple(rows.shape), name, shape, allowed)
+        allowed = f"return a value for each example, shape {tuple(y.shape)}"
+        require(shape == tuple(y.shape), name, shape, allowed)
     if not bool(outputs.isfinite().all()):
         raise InputError(
             "The model's outputs are NaN or infinite with its first weights. Either they overflow, "
@@ -301,7 +301,7 @@ def _try_once(objective: Objective) -> None:
                 "statistics of the clients' data are neither averaged nor protected. Use "
                 "GroupNorm or LayerNorm."
             )
-    _check_rows_apart(objective, pooled.x[rows])
+    _check_rows_apart(objective, x)
 
 
 def _check_rows_apart(objective: Objective, x: Tensor) -> None:

@@ -46,6 +46,8 @@ def cohort_engine(make: MakeTrainRows, at_once: int) -> Engine:
         def train(context: Context, state: State, collect: Collect) -> State:
             after = dict(state)
             cohort = context.cohort.tolist()
+            for client in cohort:
+                objective.data.rows(client)  # all of them are here, before one is trained
             for first in range(0, len(cohort), at_once):
                 # A function, so that nothing of these is left while the next are trained.
                 after |= some(context, state, cohort[first : first + at_once], collect)
@@ -58,7 +60,7 @@ def cohort_engine(make: MakeTrainRows, at_once: int) -> Engine:
                 for part, init in (("local", local.init), ("client", transform.init))
             }
             plan = batch_plans(
-                [objective.data.clients[client] for client in clients],
+                [objective.data.rows(client) for client in clients],
                 local.batch_size,
                 local.epochs,
                 context.rngs("batches", clients),

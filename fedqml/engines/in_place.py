@@ -54,7 +54,7 @@ def in_place() -> Engine:
             place: _Workplace | None = None
             for client in context.cohort.tolist():
                 start = received(context, [client])
-                rows = objective.data.clients[client]
+                rows = objective.data.rows(client)
                 streams = [context.rng("batches", client)]
                 plan = batch_plans([rows], local.batch_size, local.epochs, streams)
                 place = place or workplace(torch.empty_like(start[0]))
@@ -182,5 +182,6 @@ def _outer_step(
 
 def _try_once(place: _Workplace, objective: Objective) -> None:
     """Take a step on one example, so that a model that cannot be trained so is refused now."""
+    objective.data.require_rows()
     rows = torch.zeros(1, 1, 1, dtype=torch.int64)
     place.run(BatchPlan(rows, rows == 0, rows[..., 0]))

@@ -80,6 +80,7 @@ def _of_stack(advance: Advance) -> Advance:
 
 def _try_map(objective: Objective) -> None:
     """Take the gradient for two clients at once, so that a model that cannot is refused now."""
+    objective.data.require_rows()
     rows = torch.zeros(2, 1, dtype=torch.int64)
     params = objective.first.expand(2, -1)
     try:

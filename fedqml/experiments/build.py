@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,7 +15,11 @@ from fedqml.core.transform import Strategy, Transform, chain
 from fedqml.data.dataset import Data
 from fedqml.data.losses import cross_entropy
 from fedqml.data.task import Task
-from fedqml.experiments.config import PLUGINS, SUPPLIED, Experiment
+from fedqml.engines.cohort import Engine
+from fedqml.engines.remote.engine import Assignment
+from fedqml.engines.remote.transport import Transport
+from fedqml.experiments.config import PLUGINS, SUPPLIED, Experiment, uses
+from fedqml.experiments.environment import software
 from fedqml.experiments.rounds import Federation, federation
 from fedqml.federated.training import Local
 from fedqml.quantum.device import Device
@@ -34,8 +38,11 @@ _RETURNS: dict[str, type] = {
 """What a section's factory returns; those of the other sections return functions."""
 
 
-def builder() -> Build:
+def builder(transport: Transport | None = None) -> Build:
     """Return a function that builds experiments, reading each data source only once.
+
+    Args:
+        transport: the way to the nodes, for engines that have others train.
 
     The function raises InputError for whatever cannot be used: a missing file, data with NaN,
     fewer rows than clients, a model that does not fit.
@@ -63,7 +70,7 @@ def builder() -> Build:
             task,
             _make(experiment, "local", config["local"]),
             Strategy(_side(experiment, "server"), _side(experiment, "client")),
-            _make(experiment, "engine", config["engine"]),
+            _engine(experiment, transport),
             experiment.run.rounds,
             experiment.run.clients_per_round,
             experiment.seed,
@@ -93,6 +100,15 @@ def _make(experiment: Experiment, section: str, table: dict[str, Any], **supplie
             f", but it returned {made!r}."
         )
     return made
+
+
+def _engine(experiment: Experiment, transport: Transport | None) -> Engine:
+    table = experiment.config["engine"]
+    there = {**experiment.config, "engine": table.get("on_nodes", table)}
+    what = {"config": there, "seed": experiment.seed, "code": _own_code(experiment)}
+    assignment = Assignment(what, software(), experiment.run.checkpoint_every)
+    supplied = _supplied("engine", table, transport=transport, assignment=assignment)
+    return _make(experiment, "engine", table, **supplied)
 
 
 def _side(experiment: Experiment, side: str) -> Transform:
@@ -140,15 +156,4 @@ def _own_code(experiment: Experiment) -> str:
     fedqml's are not in it: the id has their names and settings, and `environment.json` a digest
     of their code, of whose change a resumed run is warned.
     """
-    return behaviour(*(find(use, (), "use") for use in _uses(experiment.config) if ":" in use))
-
-
-def _uses(config: Any) -> Iterator[str]:
-    """Return every function that a configuration names, however deep."""
-    if isinstance(config, dict):
-        if isinstance(config.get("use"), str):
-            yield config["use"]
-        config = list(config.values())
-    if isinstance(config, list):
-        for value in config:
-            yield from _uses(value)
+    return behaviour(*(find(use, (), "use") for use in uses(experiment.config) if ":" in use))

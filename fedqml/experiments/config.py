@@ -29,10 +29,15 @@ PLUGINS = {
 }
 """Where the factories that a section may name live."""
 
-SUPPLIED = {"data": ("seed",), "model": ("shape", "classes")}
+SUPPLIED = {
+    "data": ("seed",),
+    "model": ("shape", "classes"),
+    "engine": ("transport", "assignment"),
+}
 """Parameters that come from the run or its data instead of the file."""
 
 _MOST_CLIENTS = 10**7
+_FEDERATED = "flower"  # the engine that has others train
 
 _DEFAULTS: dict[str, Any] = {
     "partition": {"use": "central"},
@@ -110,9 +115,40 @@ def identifier(value: Any) -> str:
         >>> identifier({"a": 1, "b": 2}) == identifier({"b": 2, "a": 1.0})
         True
     """
+    return _digest(value)[:16]
+
+
+def signature(config: Mapping[str, Any]) -> str:
+    """Return what the owner of data accepts an experiment by: the SHA-256 of its settings.
+
+    All of ``config`` but the engine, which only says where the clients are trained; the seed is
+    not in it either. 64 hexadecimal digits.
+
+    Raises:
+        ValueError: for settings that cannot be written as JSON.
+
+    Example:
+        >>> signature({"local": {"epochs": 1}, "engine": {"use": "sequential"}})[:8]
+        '7f3ea30d'
+    """
+    return _digest({key: value for key, value in config.items() if key != "engine"})
+
+
+def uses(config: Any) -> Iterator[str]:
+    """Return every function that a configuration names, however deep."""
+    if isinstance(config, dict):
+        if isinstance(config.get("use"), str):
+            yield config["use"]
+        config = list(config.values())
+    if isinstance(config, list):
+        for value in config:
+            yield from uses(value)
+
+
+def _digest(value: Any) -> str:
     canonical = _canonical(value)
     text = json.dumps(canonical, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _canonical(value: Any) -> Any:
@@ -153,7 +189,9 @@ def locate(file_or_name: str) -> Path:
     )
 
 
-def load(file_or_name: str, overrides: Sequence[str] = ()) -> list[Experiment]:
+def load(
+    file_or_name: str, overrides: Sequence[str] = (), on_nodes: bool = False
+) -> list[Experiment]:
     """Read an experiment file and return its runs: every arm with every seed.
 
     Relative paths in it start from its folder, those in a shipped one from the current folder.
@@ -161,6 +199,8 @@ def load(file_or_name: str, overrides: Sequence[str] = ()) -> list[Experiment]:
     Args:
         file_or_name: a path, or the name of a shipped experiment.
         overrides: settings ``"section.key=value"``, the value written as in TOML.
+        on_nodes: let the file's engine train on the nodes of a federation, and take overrides of
+            ``engine`` as those of the engine that has them train.
 
     Raises:
         InputError: for anything in the file that cannot be used, named by its place.
@@ -173,19 +213,27 @@ def load(file_or_name: str, overrides: Sequence[str] = ()) -> list[Experiment]:
     # A shipped experiment's data lie where it is run, not in the package.
     base = Path() if path in library().values() else path.parent
     try:
-        return experiments(table, path.stem, base, overrides)
+        return experiments(table, path.stem, base, overrides, on_nodes)
     except InputError as error:
         raise InputError(f"{path.name}: {error}") from error
 
 
 def experiments(
-    table: Mapping[str, Any], name: str, base: Path, overrides: Sequence[str] = ()
+    table: Mapping[str, Any],
+    name: str,
+    base: Path,
+    overrides: Sequence[str] = (),
+    on_nodes: bool = False,
 ) -> list[Experiment]:
     """Return the runs of an experiment given as a table; see ``load``."""
     whole = copy.deepcopy({**_DEFAULTS, **table})
     plain = {key: value for key, value in whole.items() if key not in ("sweep", "arms")}
     sweep = dict(_table(table, "sweep"))
+    # What is changed about the engine is meant for the one that trains on nodes.
+    of_nodes = [o for o in overrides if on_nodes and o.startswith("engine.")]
     for override in overrides:
+        if override in of_nodes:
+            continue
         key, value = _parse(override)
         if key.partition(".")[0] in ("sweep", "arms"):
             raise InputError(f"{override}: settings can be changed so, but not `sweep` or `arms`.")
@@ -198,6 +246,10 @@ def experiments(
     checked = labels(given, named)
     found: dict[str, Experiment] = {}
     for arm, settled in arms:
+        if on_nodes and _table(settled, "engine").get("use") != _FEDERATED:
+            settled["engine"] = {"use": _FEDERATED, "on_nodes": settled["engine"]}
+        for override in of_nodes:
+            _put(settled, *_parse(override))
         for run in _runs(settled, arm, name, base, checked):
             if run.id in found:
                 raise InputError(

@@ -55,7 +55,7 @@ def circuit_costs(objective: Objective) -> CircuitCosts:
     try:
         params = objective.first.clone().requires_grad_()
         key = torch.zeros((), dtype=torch.int64)
-        objective.outputs(params, objective.data.data.x[:1].clone(), key)
+        objective.outputs(params, objective.data.data.tried[0][:1], key)
     finally:
         for hook in hooks:
             hook.remove()

@@ -63,6 +63,11 @@ def digest(folder: Path) -> str:
     return sha.hexdigest()
 
 
+def software() -> str:
+    """Return fedqml's version and its code's digest, which both sides of a round must share."""
+    return f"fedqml {version('fedqml')} (code {_code():.12})"
+
+
 @cache
 def _code() -> str:
     # Read once: what was imported does not change with the files.

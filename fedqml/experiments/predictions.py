@@ -28,7 +28,7 @@ def predictions(federation: Federation, progress: Progress) -> bytes | None:
         The content of the file, or None for a model without one output for each class.
     """
     pooled = federation.objective.data.data
-    labels = pooled.test[1]
+    labels = pooled.test_set[1]
     logits = tested_outputs(federation, progress)
     if logits.shape != (len(labels), len(pooled.classes)):
         return None

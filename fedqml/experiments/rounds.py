@@ -21,12 +21,15 @@ from fedqml.core.updates import Context, State, Updates
 from fedqml.data.task import Objective, Task
 from fedqml.engines.cohort import Engine, Train
 from fedqml.engines.fleet import by_hardware
+from fedqml.engines.remote.engine import Remote
 from fedqml.experiments.costs import CircuitCosts, circuit_costs
 from fedqml.federated.sampling import sample
 from fedqml.federated.training import Local
 
 Row = dict[str, Any]
 """A round in the history, as it stands in ``history.jsonl``."""
+
+_PASSING = ("seconds", "wire_down", "wire_up")  # of a run, but not of its result
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,11 +99,11 @@ class Progress:
     rows: tuple[Row, ...]
 
     def digest(self) -> str:
-        """Return the SHA-256 of the weights and of the history without its timings.
+        """Return the SHA-256 of the weights and of the history without timings and traffic.
 
         Equal digests mean equal bits.
         """
-        lasting = [{k: v for k, v in row.items() if k != "seconds"} for row in self.rows]
+        lasting = [{k: v for k, v in row.items() if k not in _PASSING} for row in self.rows]
         sha = hashlib.sha256(_bytes(self.params))
         sha.update(json.dumps(lasting, sort_keys=True).encode())
         return sha.hexdigest()
@@ -133,7 +136,9 @@ def federation(
         f"be at most the number of clients, {clients}",
     )
     objective = task.objective(seed)
-    train = by_hardware(engine)(objective, local, strategy.client)
+    # On nodes each client has its own hardware anyway.
+    engine = engine if isinstance(engine, Remote) else by_hardware(engine)
+    train = engine(objective, local, strategy.client)
     _try_strategy(strategy, objective.first, clients_per_round)
     return Federation(
         objective,
@@ -172,7 +177,13 @@ def advance(federation: Federation, progress: Progress) -> Progress:
     context = Context(number, cohort, progress.params, federation.seed)
     at_server = replace(context, scope="server/")
     folding = federation.server.begin(progress.server, at_server)
-    clients = federation.train(context, progress.clients, folding.add)
+    notes: Row = {}
+
+    def collect(part: Updates) -> None:
+        notes.update(part.notes)
+        folding.add(part)
+
+    clients = federation.train(context, progress.clients, collect)
     updates, server = folding.finish()
     _check_one_row(updates, progress.params)
     params = progress.params + updates.delta
@@ -188,8 +199,10 @@ def advance(federation: Federation, progress: Progress) -> Progress:
         "refused": updates.refused.tolist(),
         "train_loss": _finite(float((share * updates.metrics["train_loss"]).sum())),
     }
+    row |= notes
     row |= _tested(federation, params[0], number)
-    row |= _costs(federation, cohort.tolist())
+    absent = notes.get("absent", {})
+    row |= _costs(federation, [client for client in cohort.tolist() if str(client) not in absent])
     row["seconds"] = time.perf_counter() - started
     return Progress(number, params, server, clients, (*progress.rows, row))
 
@@ -231,7 +244,7 @@ def _finite(value: float) -> float | None:
 def _costs(federation: Federation, cohort: list[int]) -> Row:
     objective = federation.objective
     model = len(objective.first) * objective.first.element_size()
-    server, tested = federation.costs[objective], len(objective.data.data.test[1])
+    server, tested = federation.costs[objective], len(objective.data.data.test_set[1])
     total, hardware = tested * server.forward, tested * server.hardware_forward
     samples = 0
     for client in cohort:

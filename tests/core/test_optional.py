@@ -21,3 +21,8 @@ def test_a_library_is_imported_when_it_is_used(monkeypatch, tmp_path):
 def test_one_that_is_missing_is_named_with_the_remedy(ask):
     with pytest.raises(InputError, match=r'annealing is not installed: pip install "fedqml\[ann'):
         ask("annealing")
+
+
+def test_an_extra_may_have_a_name_of_its_own():
+    with pytest.raises(InputError, match=r'annealing is not installed: pip install "fedqml\[cold'):
+        require_library("annealing", "cold")

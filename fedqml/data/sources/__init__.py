@@ -7,6 +7,7 @@ from fedqml.data.sources.csv import csv
 from fedqml.data.sources.digits import digits
 from fedqml.data.sources.image_folder import image_folder
 from fedqml.data.sources.npz import npz
+from fedqml.data.sources.owner_tables import owner_tables
 
 __all__ = [
     "breast_cancer",
@@ -16,4 +17,5 @@ __all__ = [
     "digits",
     "image_folder",
     "npz",
+    "owner_tables",
 ]

@@ -19,6 +19,7 @@ from fedqml.data import sources
 from fedqml.data.dataset import Data
 from fedqml.data.partitions import central
 from tests.archives import write_tgz, write_zip
+from tests.data.owner_folders import pooled_folder
 from tests.image_sets import cifar10_python, kaggle, make_official
 
 NAMES = [module.name for module in pkgutil.iter_modules(sources.__path__)]
@@ -58,16 +59,22 @@ def cifar10_pair(folder):
     return {"path": "cifar-10-python.tar.gz", "size": 4}
 
 
+def owner_tables(folder):
+    pooled_folder(folder / "owners")
+    return {"path": "owners"}
+
+
 EXAMPLES = {
     "cats_dogs": cats_dogs,
     "cifar10_pair": cifar10_pair,
     "csv": csv,
     "npz": npz,
     "image_folder": image_folder,
+    "owner_tables": owner_tables,
 }
 
 
-DIVIDED = {"cifar10_pair"}
+DIVIDED = {"cifar10_pair", "owner_tables"}
 
 
 @pytest.fixture(params=NAMES)

@@ -1,0 +1,1 @@
+"""Rounds whose clients train on other machines, whatever carries the messages."""

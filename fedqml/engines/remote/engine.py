@@ -1,0 +1,100 @@
+"""The engine whose clients train on other machines."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from fedqml.core.transform import Transform
+from fedqml.core.updates import Context, State, concatenate
+from fedqml.data.task import Objective
+from fedqml.engines.cohort import Collect, Engine, Train
+from fedqml.engines.fleet import by_hardware
+from fedqml.engines.remote.gather import Terms, gather
+from fedqml.engines.remote.job import Job
+from fedqml.engines.remote.roster import Roster
+from fedqml.engines.remote.transport import Transport
+from fedqml.federated.training import Local
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What nodes must know to train for a run.
+
+    Attributes:
+        experiment: the settings with the nodes' engine, the seed, and a hash of the user's own
+            code.
+        software: the server's version of fedqml.
+        checkpoint_every: rounds between the server's checkpoints.
+    """
+
+    experiment: Mapping[str, Any]
+    software: str
+    checkpoint_every: int
+
+
+@dataclass(frozen=True, eq=False)
+class Remote:
+    """The engine that asks nodes for the updates; see ``Engine``.
+
+    What clients remember stays on their nodes. The server keeps the round of each one's state, so
+    that a round that is asked anew starts from the same.
+
+    Attributes:
+        transport: the way to the nodes.
+        assignment: what nodes must know.
+        on_nodes: the engine that trains there.
+        portion: how many updates that engine hands on at once: sums depend on it.
+        terms: how long a round waits, and for whom.
+    """
+
+    transport: Transport
+    assignment: Assignment
+    on_nodes: Engine
+    portion: int
+    terms: Terms
+
+    def __call__(self, objective: Objective, local: Local, transform: Transform) -> Train:
+        """Return what trains a cohort; what the nodes' engine refuses is refused here."""
+        if len(objective.data.data.y):  # else there is nothing here to try it on
+            by_hardware(self.on_nodes)(objective, local, transform)
+        assigned = self.assignment
+        stateful = local.keep_state or bool(transform.init(objective.first))
+        roster = Roster(self.transport, assigned.software, objective.data.names)
+
+        def train(context: Context, state: State, collect: Collect) -> State:
+            def job(clients: list[int]) -> Job:
+                states = {client: int(state.get(f"{client}/round", 0)) for client in clients}
+                return Job(
+                    "train",
+                    assigned.software,
+                    experiment=assigned.experiment,
+                    round=context.round,
+                    cohort=len(context.cohort),
+                    saved=_saved(context.round, assigned.checkpoint_every),
+                    clients=states,
+                )
+
+            cohort = context.cohort.tolist()
+            got = gather(self.transport, roster, self.terms, cohort, context.params[0], job)
+            notes: dict[str, Any] = {"wire_down": got.down, "wire_up": got.up}
+            if got.absent:
+                notes["absent"] = {str(client): why for client, why in sorted(got.absent.items())}
+            present = sorted(got.rows)
+            # Clients of unequal hardware are handed on together.
+            portion = len(present) if objective.equipped else self.portion
+            for first in range(0, len(present), portion):
+                clients = present[first : first + portion]
+                part = concatenate([got.rows.pop(client) for client in clients])
+                collect(replace(part, notes=notes))
+            if not stateful:
+                return state
+            return {**state, **{f"{c}/round": torch.tensor(context.round) for c in present}}
+
+        return train
+
+
+def _saved(round: int, every: int) -> int:
+    """Return the older of the two checkpoints that the server has kept when a round begins."""
+    return max(0, ((round - 1) // every - 1) * every)

@@ -1,0 +1,145 @@
+"""The updates of a round from the nodes: who is asked, awaited, asked again, given up."""
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+
+from jaxtyping import Float
+from torch import Tensor
+
+from fedqml.core.errors import InputError
+from fedqml.core.updates import Updates
+from fedqml.engines.remote.job import Job, largest_reply, read_reply, to_bytes
+from fedqml.engines.remote.roster import Roster
+from fedqml.engines.remote.transport import Answer, Transport
+
+_PAUSE = 0.5  # seconds between looks at who is connected
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How long a round waits, and for whom.
+
+    Attributes:
+        least_clients: how many of the cohort must answer; all of it if None.
+        deadline: seconds for a round before it goes on without those who have not answered.
+        asks: how often a round is asked in which too few have answered.
+    """
+
+    least_clients: int | None
+    deadline: float
+    asks: int
+
+    def least(self, cohort: int) -> int:
+        """Return how many of a cohort must answer."""
+        return cohort if self.least_clients is None else min(self.least_clients, cohort)
+
+
+@dataclass
+class Gathered:
+    """What has come in for a round.
+
+    Attributes:
+        rows: the update of each client that answered, one row.
+        absent: why the others did not, as far as it is known.
+        down: bytes sent.
+        up: bytes received.
+    """
+
+    rows: dict[int, Updates] = field(default_factory=dict)
+    absent: dict[int, str] = field(default_factory=dict)
+    down: int = 0
+    up: int = 0
+
+
+def gather(
+    transport: Transport,
+    roster: Roster,
+    terms: Terms,
+    cohort: Collection[int],
+    weights: Float[Tensor, " d"],
+    make: Callable[[list[int]], Job],
+) -> Gathered:
+    """Ask the nodes for the updates of a cohort's clients until the terms are met.
+
+    A node that vanishes is asked again when it is back. Answers that come too late, or to what was
+    not asked, are thrown away: a client's row is taken once.
+
+    Args:
+        transport: the way to the nodes.
+        roster: who hosts whom.
+        terms: of the round.
+        cohort: the clients.
+        weights: sent to each node.
+        make: from clients of one node to their job.
+
+    Raises:
+        InputError: if too few clients answered however often they were asked; says why.
+    """
+    got = Gathered()
+    made: dict[tuple[str, tuple[int, ...]], Job] = {}
+    body = to_bytes({"weights": weights})
+    for _ in range(terms.asks):
+        refused: set[int] = set()
+        end = time.monotonic() + terms.deadline
+        while (left := end - time.monotonic()) > 0:
+            open_ = set(cohort) - got.rows.keys() - refused
+            if not open_:
+                break
+            groups = roster.groups(sorted(open_), left)
+            got.absent |= {client: roster.missing(client) for client in open_}
+            for clients in groups.values():
+                got.absent |= dict.fromkeys(clients, f"No answer in {terms.deadline:g} s.")
+            # What is asked again is the same job: a node that has done it has the answer.
+            made |= {
+                (node, tuple(clients)): make(clients)
+                for node, clients in groups.items()
+                if (node, tuple(clients)) not in made
+            }
+            jobs = {node: made[node, tuple(clients)] for node, clients in groups.items()}
+            parcels = {node: job.parcel(body) for node, job in jobs.items()}
+            got.down += sum(map(len, parcels.values()))
+            limit = largest_reply(len(cohort), weights)
+            if not parcels:
+                time.sleep(min(_PAUSE, left))
+                continue
+            for answer in transport.exchange(parcels, limit, end - time.monotonic()):
+                refused |= _take(answer, jobs[answer.node], weights, got)
+            if open_ - got.rows.keys():
+                time.sleep(min(_PAUSE, max(0.0, end - time.monotonic())))
+        if len(got.rows) >= terms.least(len(cohort)):
+            return got
+    raise InputError(
+        f"Only {len(got.rows)} of the round's {len(cohort)} clients answered, and "
+        f"{terms.least(len(cohort))} must. "
+        + " ".join(f"Client {client}: {why}" for client, why in sorted(got.absent.items()))
+        + " The rounds done are saved; the same command goes on."
+    )
+
+
+def _take(answer: Answer, job: Job, weights: Float[Tensor, " d"], got: Gathered) -> set[int]:
+    """Enter an answer; return the clients that were refused."""
+    clients = set(job.clients)
+    if answer.parcel is None:
+        got.absent |= dict.fromkeys(clients, f"The node {answer.node}: {answer.reason}")
+        return set()
+    got.up += len(answer.parcel)
+    try:
+        reply = read_reply(answer.parcel, job, weights)
+        if reply.refusal:
+            raise InputError(reply.refusal)
+    except InputError as error:
+        got.absent |= dict.fromkeys(clients, f"The node {answer.node}: {error}")
+        return clients
+    updates = reply.updates
+    assert updates is not None
+    for i, client in enumerate(job.clients):
+        got.rows[client] = replace(
+            updates,
+            clients=updates.clients[i : i + 1],
+            delta=updates.delta[i : i + 1],
+            weight=updates.weight[i : i + 1],
+            metrics={name: values[i : i + 1] for name, values in updates.metrics.items()},
+        )
+        del got.absent[client]
+    return set()

@@ -1,0 +1,281 @@
+"""What a server asks of a node and what it answers, as bytes that neither side has to trust.
+
+A parcel is a head in JSON and a body of tensors in the format of safetensors: reading either runs
+no code. Whatever does not fit is refused with a reason before anything is done with it.
+"""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from math import prod
+from typing import Any, Literal, get_args
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from fedqml.core.errors import InputError
+from fedqml.core.finite import finite_rows
+from fedqml.core.updates import Updates
+
+Kind = Literal["hello", "train"]
+Host = int | str
+"""A client by its number, or by its owner's name."""
+
+_LARGEST_HEAD = 1 << 20
+_LARGEST_TEXT = 2000
+_NAMES = 1 << 16  # bytes of a body beside its numbers
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A message.
+
+    Attributes:
+        head: JSON.
+        body: tensors in the format of safetensors; empty without any.
+    """
+
+    head: bytes
+    body: bytes = b""
+
+    def __len__(self) -> int:
+        return len(self.head) + len(self.body)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a server asks of a node.
+
+    Attributes:
+        kind: ``hello`` asks who is there; ``train`` comes with the weights.
+        software: the server's version of fedqml.
+        nonce: 32 hexadecimal digits that occur once; the answer repeats them.
+        experiment: the settings, the seed and a hash of the user's own code.
+        round: the round's number, from 1.
+        cohort: how many clients train in the round, at all nodes together.
+        saved: the round up to which no state of a client is needed any more, but its last.
+        clients: those to train, and after which round each has the state to begin with; 0 for none.
+    """
+
+    kind: Kind
+    software: str
+    nonce: str = field(default_factory=lambda: secrets.token_hex(16))
+    experiment: Mapping[str, Any] = field(default_factory=dict)
+    round: int = 0
+    cohort: int = 0
+    saved: int = 0
+    clients: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def signature(self) -> str:
+        """The SHA-256 of the experiment."""
+        return signature(self.experiment)
+
+    def parcel(self, body: bytes = b"") -> Parcel:
+        """Return the job as bytes, with a body that the jobs of a round can share."""
+        return Parcel(_dump({**asdict(self), "signature": self.signature}), body)
+
+
+@dataclass(frozen=True, eq=False)
+class Reply:
+    """What a node answers.
+
+    Attributes:
+        nonce: that of the job.
+        software: the node's version of fedqml.
+        refusal: why the node does not do what it is asked to; empty if it does.
+        hosts: to ``hello``, the clients that the node trains.
+        updates: to ``train``, what the clients send.
+    """
+
+    nonce: str
+    software: str
+    refusal: str = ""
+    hosts: tuple[Host, ...] = ()
+    updates: Updates | None = None
+
+    def parcel(self) -> Parcel:
+        """Return the reply as bytes."""
+        told = {name: getattr(self, name) for name in ("nonce", "software", "refusal", "hosts")}
+        if self.updates is None:
+            return Parcel(_dump(told))
+        sent = {"delta": self.updates.delta, "weight": self.updates.weight}
+        sent |= {f"metrics/{name}": values for name, values in self.updates.metrics.items()}
+        return Parcel(_dump({**told, "clients": self.updates.clients.tolist()}), to_bytes(sent))
+
+
+def signature(experiment: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of an experiment's canonical JSON.
+
+    Example:
+        >>> signature({"seed": 1, "config": {}}) == signature({"config": {}, "seed": 1})
+        True
+    """
+    return hashlib.sha256(_dump(experiment)).hexdigest()
+
+
+def to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
+    """Return tensors in the format of safetensors."""
+    return save({name: tensor.detach().contiguous() for name, tensor in tensors.items()})
+
+
+def read_job(parcel: Parcel) -> Job:
+    """Return the job in a parcel; its body waits until the shapes are known.
+
+    Raises:
+        InputError: if it is no job of this version, or its signature is not that of its content.
+    """
+    head = _Head(parcel.head, "job")
+    kinds: tuple[Kind, ...] = get_args(Kind)
+    found = [kind for kind in kinds if kind == head.text("kind")]
+    if not found:
+        raise InputError(f"The job's `kind` must be one of {', '.join(kinds)}.")
+    pairs = head.get("clients", dict).items()
+    clients = {int(client): after for client, after in pairs if client.isdecimal()}
+    whole = all(type(after) is int and after >= 0 for after in clients.values())
+    if len(clients) != len(pairs) or not whole:
+        raise InputError("The job's `clients` must be numbers with the round of each one's state.")
+    job = Job(
+        found[0],
+        head.text("software"),
+        head.nonce(),
+        head.get("experiment", dict),
+        head.number("round"),
+        head.number("cohort"),
+        head.number("saved"),
+        dict(sorted(clients.items())),
+    )
+    if head.text("signature") != job.signature:
+        raise InputError("The job's signature is not that of its experiment.")
+    return job
+
+
+def read_weights(body: bytes, like: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
+    """Return the weights in a job's body.
+
+    Args:
+        body: of the job.
+        like: weights of the shape and type that they must have.
+
+    Raises:
+        InputError: if they have not, or are not finite.
+    """
+    weights = _tensors(body, {"weights": tuple(like.shape)}, like.dtype)["weights"]
+    if not bool(finite_rows(weights[None]).all()):
+        raise InputError("The job's weights hold NaN or infinite entries.")
+    return weights
+
+
+def read_reply(parcel: Parcel, job: Job, like: Float[Tensor, " d"]) -> Reply:
+    """Return the reply in a parcel.
+
+    Numbers that are not finite are left to the aggregator, which refuses such a client's row as it
+    does in one process.
+
+    Args:
+        parcel: what a node sent.
+        job: what it was asked.
+        like: the weights that it was sent.
+
+    Raises:
+        InputError: if the reply is to another job, of other clients, shapes or types, or too large.
+    """
+    head = _Head(parcel.head, "reply")
+    reply = Reply(head.nonce(), head.text("software"), head.text("refusal"), head.hosts())
+    if reply.refusal:  # perhaps of a job that the node could not read
+        return reply
+    if reply.nonce != job.nonce:
+        raise InputError("The reply is to another job.")
+    if job.kind == "hello":
+        return reply
+    asked = list(job.clients)
+    if head.get("clients", list) != asked:
+        raise InputError(f"The reply must be of the clients {asked}.")
+    k = len(asked)
+    shapes = {"delta": (k, len(like)), "weight": (k,), "metrics/train_loss": (k,)}
+    sent = _tensors(parcel.body, shapes, like.dtype)
+    losses = {"train_loss": sent["metrics/train_loss"]}
+    updates = Updates(torch.tensor(asked), sent["delta"], sent["weight"], losses)
+    return Reply(reply.nonce, reply.software, updates=updates)
+
+
+def largest_reply(clients: int, like: Float[Tensor, " d"]) -> int:
+    """Return how many bytes a reply of so many clients can have."""
+    return _LARGEST_HEAD + _NAMES + clients * (len(like) + 2) * like.element_size()
+
+
+class _Head:
+    """A head whose fields are checked as they are read."""
+
+    def __init__(self, head: bytes, what: str) -> None:
+        self._what = what
+        if len(head) > _LARGEST_HEAD:
+            raise InputError(f"The {what}'s head has {len(head)} bytes; {_LARGEST_HEAD} may be.")
+        try:
+            found = json.loads(head, parse_constant=_no_number)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"The {what}'s head is no JSON: {error}") from error
+        if not isinstance(found, dict):
+            raise InputError(f"The {what}'s head must be an object.")
+        self._fields = found
+
+    def get(self, name: str, kind: type) -> Any:
+        value = self._fields.get(name)
+        if type(value) is not kind:
+            raise InputError(f"The {self._what}'s `{name}` must be of type {kind.__name__}.")
+        return value
+
+    def number(self, name: str) -> int:
+        value: int = self.get(name, int)
+        if not 0 <= value < 1 << 31:
+            raise InputError(f"The {self._what}'s `{name}` must be from 0 to 2^31, not {value}.")
+        return value
+
+    def text(self, name: str) -> str:
+        # It goes to logs and terminals: what is no letter could fool their readers.
+        value: str = self.get(name, str)[:_LARGEST_TEXT]
+        return "".join(letter if letter.isprintable() else " " for letter in value)
+
+    def nonce(self) -> str:
+        value = self.text("nonce")
+        if len(value) != 32 or set(value) - set("0123456789abcdef"):
+            raise InputError(f"The {self._what}'s `nonce` must be 32 hexadecimal digits.")
+        return value
+
+    def hosts(self) -> tuple[Host, ...]:
+        found = self.get("hosts", list)
+        if not all((type(host) is int and host >= 0) or type(host) is str for host in found):
+            raise InputError(f"The {self._what}'s `hosts` must be numbers or names of clients.")
+        return tuple(found)
+
+
+def _tensors(
+    body: bytes, shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype
+) -> dict[str, Tensor]:
+    size = sum(prod(shape) for shape in shapes.values()) * dtype.itemsize
+    if len(body) > size + _NAMES:
+        raise InputError(f"The body has {len(body)} bytes, but {size} are its numbers.")
+    try:
+        found = load(body)
+    except (SafetensorError, ValueError, KeyError, RuntimeError, RecursionError) as error:
+        raise InputError(f"The body is not in the format of safetensors: {error}") from error
+    if found.keys() != shapes.keys():
+        raise InputError(f"The body must hold {sorted(shapes)}, but it holds {sorted(found)}.")
+    for name, shape in shapes.items():
+        given = tuple(found[name].shape), found[name].dtype
+        if given != (shape, dtype):
+            raise InputError(f"`{name}` must be of shape and type {(shape, dtype)}, not {given}.")
+    return found
+
+
+def _dump(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number of JSON")

@@ -1,0 +1,48 @@
+"""What carries parcels between the server and its nodes."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from fedqml.engines.remote.job import Host, Parcel
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back from a node.
+
+    Attributes:
+        node: the node.
+        parcel: its answer, or None if there is none to wait for.
+        reason: why there is none.
+    """
+
+    node: str
+    parcel: Parcel | None
+    reason: str = ""
+
+
+@runtime_checkable
+class Transport(Protocol):
+    """The way to the nodes; each has a name, proven by its key."""
+
+    def nodes(self) -> Collection[str]:
+        """Return the nodes that are connected now."""
+        ...
+
+    def refusal(self, node: str, hosts: Collection[Host]) -> str:
+        """Return why a node may not train for these clients; nothing if it may."""
+        ...
+
+    def exchange(
+        self, parcels: Mapping[str, Parcel], limit: int, seconds: float
+    ) -> Iterator[Answer]:
+        """Send each node its parcel and yield what comes back, as it comes.
+
+        Args:
+            parcels: by node.
+            limit: bytes of the largest answer to be read.
+            seconds: how long to wait; who has not answered by then is not in the result, and
+                what it sends later is thrown away.
+        """
+        ...

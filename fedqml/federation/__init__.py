@@ -1,0 +1,1 @@
+"""Real federations: keys, the closed door, and what server and sites run."""

@@ -1,0 +1,102 @@
+"""What a node remembers on its disk: the states of its clients, and its last answer."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load
+
+from fedqml.core.errors import InputError
+from fedqml.core.files import write_atomic
+from fedqml.core.updates import State
+from fedqml.engines.remote.job import Parcel, to_bytes
+
+_KEY = 32  # bytes of a SHA-256
+_LENGTH = 8  # bytes of a length
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A folder with what must outlast a node's process.
+
+    A client's state is kept by the round that left it. A round that is asked anew begins with the
+    state from before it, whatever was trained since, and so gives the same bits.
+
+    Attributes:
+        folder: of the node.
+    """
+
+    folder: Path
+
+    def state(self, experiment: str, client: int, round: int) -> State:
+        """Return a client's state after a round; before the first it has none.
+
+        Args:
+            experiment: the signature of the experiment.
+            client: the client's number.
+            round: the round that left the state.
+
+        Raises:
+            InputError: if it is not there, or damaged.
+        """
+        if round == 0:
+            return {}
+        path = self._state(experiment, client, round)
+        try:
+            return load(path.read_bytes())
+        except (OSError, SafetensorError) as error:
+            raise InputError(
+                f"This node has not the state of client {client} after round {round} ({error}); "
+                "the run cannot go on as it was. Begin it anew in another results folder."
+            ) from error
+
+    def keep(self, experiment: str, client: int, round: int, state: State) -> None:
+        """Save a client's state after a round."""
+        path = self._state(experiment, client, round)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, to_bytes(state))
+
+    def forget(self, experiment: str, client: int, saved: int) -> None:
+        """Remove states that no round can begin with any more: up to ``saved``, all but the last.
+
+        Args:
+            experiment: the signature of the experiment.
+            client: the client's number.
+            saved: the round of the oldest checkpoint that the server has.
+        """
+        folder = self._state(experiment, client, 0).parent
+        old = [path for path in sorted(folder.glob("*.safetensors")) if int(path.stem) <= saved]
+        for path in old[:-1]:
+            path.unlink()
+
+    def answer(self, job: Parcel) -> Parcel | None:
+        """Return the answer to a job, if it is the last that was answered."""
+        try:
+            content = self._answer.read_bytes()
+        except FileNotFoundError:
+            return None
+        if content[:_KEY] != _digest(job):
+            return None
+        start = _KEY + _LENGTH
+        end = start + int.from_bytes(content[_KEY:start], "big")
+        return Parcel(content[start:end], content[end:])
+
+    def answered(self, job: Parcel, reply: Parcel) -> None:
+        """Save the answer to a job."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        length = len(reply.head).to_bytes(_LENGTH, "big")
+        write_atomic(self._answer, b"".join([_digest(job), length, reply.head, reply.body]))
+
+    def _state(self, experiment: str, client: int, round: int) -> Path:
+        return self.folder / "states" / experiment / str(client) / f"{round:06d}.safetensors"
+
+    @property
+    def _answer(self) -> Path:
+        return self.folder / "answer"
+
+
+def _digest(parcel: Parcel) -> bytes:
+    sha = hashlib.sha256(parcel.head)
+    sha.update(parcel.body)
+    return sha.digest()

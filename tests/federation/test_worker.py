@@ -1,0 +1,374 @@
+"""Remote rounds through bytes, without a network: the same bits as in one process."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from fedqml.core.errors import InputError
+from fedqml.core.updates import Updates
+from fedqml.engines.remote.job import Job, Parcel, Reply, read_job, read_reply, to_bytes
+from fedqml.experiments.build import builder
+from fedqml.experiments.config import experiments
+from fedqml.experiments.environment import software
+from fedqml.experiments.run import run_experiment
+from fedqml.federation.memory import Memory
+from tests.experiments.watching import Stop, silent
+from tests.federation.in_process import InProcess
+
+TABLE = {
+    "data": {"use": "breast_cancer"},
+    "partition": {"use": "iid", "clients": 7},
+    "model": {"use": "dense_vqc", "qubits": 2, "ansatz": {"depth": 1}, "dropout": 0.2},
+    "local": {"use": "adam", "lr": 0.02, "batch_size": 64, "keep_state": True},
+    "strategy": {"client": [{"use": "clip", "norm": 0.1}]},
+    "engine": {"use": "sequential"},
+    "run": {"rounds": 4, "clients_per_round": 5, "checkpoint_every": 1},
+}
+ONE = {"bern": [0, 1, 2, 3, 4, 5, 6]}
+TWO = {"bern": [0, 3, 6], "ulm": [1, 2, 4, 5]}
+THREE = {"bern": [6], "ulm": [1, 2, 4], "wien": [0, 3, 5]}
+
+
+def experiment(*overrides, on_nodes=False):
+    return experiments(TABLE, "demo", Path(), overrides, on_nodes)[0]
+
+
+def remote(transport, results, *overrides, watch=silent):
+    run = experiment("engine.asks=1", "engine.deadline=5.0", *overrides, on_nodes=True)
+    return run_experiment(run, builder(transport), results, watch)
+
+
+def rows(results):
+    (history,) = results.glob("*/history.jsonl")
+    return [json.loads(line) for line in history.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("hosts", [ONE, TWO, THREE])
+@pytest.mark.parametrize("engine", ["sequential", "vectorised", "in_place"])
+def test_nodes_give_the_bits_of_one_process(tmp_path, hosts, engine):
+    use = f"engine={{use='{engine}'}}"
+    here = run_experiment(experiment(use), builder(), tmp_path, silent)
+    there = remote(InProcess(tmp_path, hosts), tmp_path, use)
+    assert there.summary["hash"] == here.summary["hash"]
+    assert there.summary["final"]["test_loss"] < 0.69
+
+
+def test_portions_of_a_vectorised_engine_are_those_of_one_process(tmp_path):
+    use = "engine={use='vectorised', at_once=2}"
+    here = run_experiment(experiment(use), builder(), tmp_path, silent)
+    there = remote(InProcess(tmp_path, THREE), tmp_path, use)
+    assert there.summary["hash"] == here.summary["hash"]
+
+
+def test_clients_of_unequal_hardware(tmp_path):
+    fleet = "fleet=[{clients='1-3', device={use='parameter_shift'}}]"
+    here = run_experiment(experiment(fleet), builder(), tmp_path, silent)
+    there = remote(InProcess(tmp_path, TWO), tmp_path, fleet)
+    assert there.summary["hash"] == here.summary["hash"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    results = tmp_path_factory.mktemp("whole")
+    return run_experiment(experiment(), builder(), results, silent).summary["hash"]
+
+
+@pytest.mark.parametrize("round", range(5))
+def test_a_server_that_was_stopped_goes_on_to_the_same_bits(tmp_path, whole, round):
+    with pytest.raises(KeyboardInterrupt):
+        remote(InProcess(tmp_path, TWO), tmp_path, watch=Stop(round))
+    outcome = remote(InProcess(tmp_path, TWO), tmp_path)
+    assert outcome.resumed == round
+    assert outcome.summary["hash"] == whole
+
+
+def test_a_server_that_lost_its_newest_checkpoint_goes_on_to_the_same_bits(tmp_path, whole):
+    with pytest.raises(KeyboardInterrupt):
+        remote(InProcess(tmp_path, TWO), tmp_path, watch=Stop(3))
+    (checkpoint,) = tmp_path.glob("*/checkpoints/000003.json")
+    checkpoint.unlink()
+    outcome = remote(InProcess(tmp_path, TWO), tmp_path)
+    assert outcome.resumed == 2
+    assert outcome.summary["hash"] == whole
+
+
+def test_states_that_no_round_needs_any_more_are_dropped(tmp_path):
+    remote(InProcess(tmp_path, ONE), tmp_path, "run.rounds=12", "run.clients_per_round=7")
+    kept = sorted(int(p.stem) for p in (tmp_path / "bern/states").glob("*/4/*.safetensors"))
+    assert kept == [10, 11, 12]
+
+
+def test_a_node_that_lost_a_state_says_so(tmp_path):
+    def forgetful(node, job, work):
+        if b'"round":3' in job.head:
+            for state in tmp_path.glob(f"{node}/states/*/*/*.safetensors"):
+                state.unlink()
+        return work(job)
+
+    with pytest.raises(InputError, match=r"has not the state of client \d after round [12]"):
+        remote(InProcess(tmp_path, TWO, forgetful), tmp_path)
+
+
+def test_a_node_that_vanishes_is_asked_again(tmp_path, whole):
+    failures = iter(["it has vanished", "it has vanished"])
+
+    def vanishing(node, job, work):
+        return next(failures, None) or work(job)
+
+    outcome = remote(InProcess(tmp_path, TWO, vanishing), tmp_path)
+    assert outcome.summary["hash"] == whole
+
+
+def test_a_job_that_was_done_is_not_done_again(tmp_path, whole):
+    lost = iter([True])
+
+    def losing(node, job, work):
+        reply = work(job)
+        train = b'"kind":"train"' in job.head
+        return "the answer was lost" if train and next(lost, False) else reply
+
+    transport = InProcess(tmp_path, ONE, losing)
+    assert remote(transport, tmp_path).summary["hash"] == whole
+    decisions = [entry.decision for entry in transport.log]
+    assert decisions == ["answered", "trained", "answered again", *["trained"] * 3]
+
+
+def silent_node(node, job, work):
+    return None if node == "ulm" and b'"round":2' in job.head else work(job)
+
+
+def test_a_round_goes_on_without_stragglers_if_the_terms_allow(tmp_path):
+    terms = "engine.least_clients=1", "engine.deadline=1.0"
+    remote(InProcess(tmp_path, TWO, silent_node), tmp_path, *terms)
+    history = rows(tmp_path)
+    absent = history[2]["absent"]
+    assert [int(c) for c in absent] == [c for c in history[2]["clients"] if c in TWO["ulm"]]
+    assert set(absent.values()) == {"No answer in 1 s."}
+    assert history[2]["samples"] < history[1]["samples"]
+    assert "absent" not in history[3]
+
+
+def test_too_few_answers_stop_the_run_with_the_reasons_and_the_rounds_done_are_saved(tmp_path):
+    with pytest.raises(InputError, match=r"Only \d of the round's 5 clients answered, and 5 must"):
+        remote(InProcess(tmp_path, TWO, silent_node), tmp_path, "engine.deadline=0.5")
+    outcome = remote(InProcess(tmp_path, TWO), tmp_path, "engine.deadline=0.5")
+    assert outcome.resumed == 1
+
+
+def test_a_node_that_is_away_is_waited_for(tmp_path, whole):
+    transport = InProcess(tmp_path, TWO)
+    transport.away = {"ulm"}
+    looks = iter(range(3))
+    nodes = transport.nodes
+
+    def returning():
+        if next(looks, None) is None:
+            transport.away = set()
+        return nodes()
+
+    transport.nodes = returning
+    assert remote(transport, tmp_path).summary["hash"] == whole
+
+
+def test_clients_that_nobody_hosts_are_named(tmp_path):
+    hosts = {"bern": [0, 1, 2], "ulm": [3, 4]}
+    with pytest.raises(InputError, match=r"Client [56]: No connected node hosts it"):
+        remote(InProcess(tmp_path, hosts), tmp_path, "engine.deadline=0.5")
+
+
+def test_a_client_has_one_node_only(tmp_path):
+    hosts = {"bern": [0, 1, 2, 3], "ulm": [3, 4, 5, 6]}
+    transport = InProcess(tmp_path, hosts)
+    with pytest.raises(InputError, match=r"claims client 3, which the node (bern|ulm) hosts"):
+        remote(transport, tmp_path, "engine.deadline=0.5", "run.clients_per_round=7")
+
+
+def tampered(**changes):
+    """Return a node that changes the head of its replies."""
+
+    def change(node, job, work):
+        reply = work(job)
+        if b'"kind":"train"' not in job.head:
+            return reply
+        head = {**json.loads(reply.head), **changes}
+        return Parcel(json.dumps(head).encode(), reply.body)
+
+    return change
+
+
+def body(make):
+    """Return a node that sends other tensors."""
+
+    def change(node, job, work):
+        reply = work(job)
+        return replace(reply, body=make(reply)) if b'"kind":"train"' in job.head else reply
+
+    return change
+
+
+def tensors(**shapes):
+    return body(lambda reply: to_bytes({n.replace("_", "/", 1): t for n, t in shapes.items()}))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda node, job, work: Parcel(b"{"), "no JSON"),
+        (lambda node, job, work: Parcel(b"[" * 100_000), "no JSON"),
+        (lambda node, job, work: Parcel(b'{"nonce": NaN}'), "NaN is no number of JSON"),
+        (lambda node, job, work: Parcel(b" " * (2 << 20)), "1048576 may be"),
+        (tampered(nonce="0" * 32), "to another job"),
+        (tampered(nonce=7), "`nonce` must be of type str"),
+        (tampered(clients=[0, 1]), "must be of the clients"),
+        (tampered(clients={"0": 1}), "`clients` must be of type list"),
+        (tampered(refusal="No,\x1b[31m never."), r"No, \[31m never\."),
+        (body(lambda reply: b""), "not in the format of safetensors"),
+        (body(lambda reply: reply.body[:-3]), "not in the format of safetensors"),
+        (body(lambda reply: reply.body + bytes(1 << 17)), "bytes, but"),
+        (tensors(delta=torch.zeros(1)), "must hold"),
+    ],
+)
+def test_what_a_node_sends_is_checked(tmp_path, change, reason):
+    with pytest.raises(InputError, match=reason):
+        remote(InProcess(tmp_path, TWO, change), tmp_path, "engine.deadline=0.5")
+
+
+@pytest.mark.parametrize(
+    ("delta", "reason"),
+    [
+        (torch.zeros(2, 67), r"`delta` must be of shape and type \(\(2, 68\)"),
+        (torch.zeros(2, 68, dtype=torch.float64), "bytes, but"),
+        (torch.zeros(2, 34, dtype=torch.complex64), "`delta` must be of shape and type"),
+    ],
+)
+def test_rows_of_another_shape_or_type(delta, reason):
+    job = Job("train", software(), clients={3: 0, 5: 0})
+    ones = torch.ones(2)
+    updates = Updates(torch.tensor([3, 5]), delta, ones, {"train_loss": ones})
+    reply = Reply(job.nonce, software(), updates=updates).parcel()
+    with pytest.raises(InputError, match=reason):
+        read_reply(reply, job, torch.zeros(68))
+
+
+def test_rows_that_are_not_finite_are_refused_as_in_one_process(tmp_path):
+    def diverging(reply):
+        from safetensors.torch import load
+
+        found = load(reply.body)
+        found["delta"][0, 3] = torch.nan
+        return to_bytes(found)
+
+    def change(node, job, work):
+        return body(diverging)(node, job, work) if node == "ulm" else work(job)
+
+    remote(InProcess(tmp_path, TWO, change), tmp_path)
+    history = rows(tmp_path)
+    first = [min(c for c in row["clients"] if c in TWO["ulm"]) for row in history[1:]]
+    assert [row["refused"] for row in history[1:]] == [[client] for client in first]
+
+
+def test_other_software_is_named_at_both_sides(tmp_path, monkeypatch):
+    transport = InProcess(tmp_path, ONE)
+    monkeypatch.setattr("fedqml.experiments.build.software", lambda: "fedqml 9.9 (code x)")
+    with pytest.raises(InputError, match=r"server has fedqml 9\.9 .* node has fedqml 0\.1"):
+        remote(transport, tmp_path, "engine.deadline=0.5")
+    assert "server has fedqml 9.9" in transport.log[0].reason
+
+
+def job(transport):
+    """Return the first job to train that was sent."""
+    return next(parcel for _, parcel in transport.sent if b'"kind":"train"' in parcel.head)
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory):
+    """A job to train, as it came to a node."""
+    folder = tmp_path_factory.mktemp("asked")
+    transport = InProcess(folder, ONE)
+    remote(transport, folder, "run.rounds=1")
+    return job(transport)
+
+
+def refusal_of(folder, parcel, hosts=ONE, **policy):
+    """Return what a node of its own says to a parcel."""
+    transport = InProcess(folder, hosts, **policy)
+    reply = json.loads(transport.work["bern"](parcel).head)
+    assert transport.log[-1].decision == ("refused" if reply["refusal"] else "trained")
+    assert transport.log[-1].reason == reply["refusal"]
+    return reply["refusal"]
+
+
+def changed(parcel, change):
+    """Return a job with another content that is signed as it should be."""
+    before = read_job(parcel)
+    what = json.loads(json.dumps(before.experiment))
+    change(what)
+    return replace(before, experiment=what).parcel(parcel.body)
+
+
+def use(section, **table):
+    return lambda what: what["config"].__setitem__(section, table)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (use("model", use="os:system"), "uses `os:system`"),
+        (use("model", use="vgg_vqc", hidden=["/etc/passwd"]), "leads out of this node's folder"),
+        (use("model", use="vgg_vqc", hidden=["a/../../b"]), "leads out of this node's folder"),
+        (use("model", use="no_such"), "there is no `no_such`"),
+        (use("data", use="digits"), "data are `digits`"),
+        (use("engine", use="flower"), "trains by itself"),
+        (lambda what: what.pop("config"), "has no settings"),
+        (lambda what: what.update(seed="zero"), "seeds must be"),
+        (lambda what: what.update(code="other"), "own functions are not those"),
+        (lambda what: what["config"]["local"].pop("lr"), "not whole"),
+    ],
+)
+def test_what_a_server_asks_is_checked(tmp_path, asked, change, reason):
+    assert reason in refusal_of(tmp_path, changed(asked, change))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda job: Parcel(b"junk"), "no JSON"),
+        (lambda job: replace(job, head=job.head.replace(b'"seed":0', b'"seed":1')), "signature"),
+        (lambda job: replace(job, head=job.head.replace(b'"train"', b'"run"')), "`kind`"),
+        (lambda job: replace(job, body=b""), "not in the format"),
+        (lambda job: replace(job, body=to_bytes({"weights": torch.ones(3)})), "of shape"),
+        (lambda job: replace(job, body=to_bytes({"weights": torch.ones(68) / 0})), "NaN or inf"),
+    ],
+)
+def test_a_malformed_job_is_refused(tmp_path, asked, change, reason):
+    assert reason in refusal_of(tmp_path, change(asked))
+
+
+def test_clients_of_another_node_are_refused(tmp_path, asked):
+    assert "but not" in refusal_of(tmp_path, asked, {"bern": [0]})
+
+
+def test_what_the_policy_refuses_is_refused_with_its_reason(tmp_path, asked):
+    reason = refusal_of(tmp_path, asked, most_rounds_a_day=1, models=["vgg_vqc"])
+    assert "model is `dense_vqc`" in reason
+    assert "68 weights" in refusal_of(tmp_path, asked, most_weights=67)
+    assert "5 clients train" in refusal_of(tmp_path, asked, least_cohort=6)
+
+
+def test_rounds_of_a_day_count_only_what_is_trained(tmp_path, asked):
+    transport = InProcess(tmp_path, ONE, most_rounds_a_day=1)
+    first = transport.work["bern"](asked)
+    assert transport.work["bern"](asked) == first  # the same job: nothing is trained again
+    other = replace(read_job(asked), nonce="1" * 32).parcel(asked.body)
+    assert "at most 1 a day" in json.loads(transport.work["bern"](other).head)["refusal"]
+
+
+def test_a_node_s_last_answer_outlasts_its_process(tmp_path, asked):
+    first = InProcess(tmp_path, ONE).work["bern"](asked)
+    again = InProcess(tmp_path, ONE)
+    assert again.work["bern"](asked) == first
+    assert again.log[0].decision == "answered again"
+    assert Memory(tmp_path / "bern").answer(replace(asked, body=b"")) is None
