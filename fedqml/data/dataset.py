@@ -133,8 +133,9 @@ class Data:
 
     def _labels(self) -> Tensor:
         """Return the label of each row; of rows on other machines only how many of each."""
-        absent = self.spread.absent.values() if self.spread else ()
-        counts = [torch.tensor(each) for each in absent]
+        if self.spread is None:
+            return self.y
+        counts = [torch.tensor(each) for each in self.spread.absent.values()]
         others = [torch.arange(len(each)).repeat_interleave(each) for each in counts]
         return torch.cat([self.y, *others])
 

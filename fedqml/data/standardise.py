@@ -15,7 +15,7 @@ def standardise(
 
     These are statistics of the *pooled* training rows. Owners who may not pool their data would
     have to find them together first, by adding up each owner's number of rows, sums and sums of
-    squares; those sums are then known to whoever adds them up. Nothing here hides them.
+    squares, as ``fedqml.data.facts`` does; those sums are then known to whoever adds them up.
 
     Args:
         train: training examples in double precision, in any unit.

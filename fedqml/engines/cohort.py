@@ -1,6 +1,6 @@
 """What every engine in one process does with a cohort; they differ in how rows are trained."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
@@ -46,21 +46,26 @@ def cohort_engine(make: MakeTrainRows, at_once: int) -> Engine:
         def train(context: Context, state: State, collect: Collect) -> State:
             after = dict(state)
             cohort = context.cohort.tolist()
-            for client in cohort:
-                objective.data.rows(client)  # all of them are here, before one is trained
+            held = {client: objective.data.rows(client) for client in cohort}
             for first in range(0, len(cohort), at_once):
                 # A function, so that nothing of these is left while the next are trained.
-                after |= some(context, state, cohort[first : first + at_once], collect)
+                after |= some(context, state, cohort[first : first + at_once], held, collect)
             return after
 
-        def some(context: Context, state: State, clients: list[int], collect: Collect) -> State:
+        def some(
+            context: Context,
+            state: State,
+            clients: list[int],
+            held: Mapping[int, Tensor],
+            collect: Collect,
+        ) -> State:
             start = received(context, clients)
             rows = {
                 part: gather(state, clients, part, init, start)
                 for part, init in (("local", local.init), ("client", transform.init))
             }
             plan = batch_plans(
-                [objective.data.rows(client) for client in clients],
+                [held[client] for client in clients],
                 local.batch_size,
                 local.epochs,
                 context.rngs("batches", clients),
@@ -69,7 +74,7 @@ def cohort_engine(make: MakeTrainRows, at_once: int) -> Engine:
             updates = Updates(
                 torch.tensor(clients),
                 trained - start,
-                torch.tensor([len(objective.data.clients[c]) for c in clients]).to(trained),
+                torch.tensor([len(held[client]) for client in clients]).to(trained),
                 {"train_loss": loss},
             )
             # The trust boundary: what the engine hands on has passed the client's side.

@@ -52,9 +52,9 @@ def in_place() -> Engine:
             after = dict(state)
             here = replace(context, scope="client/")
             place: _Workplace | None = None
-            for client in context.cohort.tolist():
+            held = {client: objective.data.rows(client) for client in context.cohort.tolist()}
+            for client, rows in held.items():
                 start = received(context, [client])
-                rows = objective.data.rows(client)
                 streams = [context.rng("batches", client)]
                 plan = batch_plans([rows], local.batch_size, local.epochs, streams)
                 place = place or workplace(torch.empty_like(start[0]))

@@ -129,7 +129,7 @@ def signature(config: Mapping[str, Any]) -> str:
 
     Example:
         >>> signature({"local": {"epochs": 1}, "engine": {"use": "sequential"}})[:8]
-        '7f3ea30d'
+        '974bafe7'
     """
     return _digest({key: value for key, value in config.items() if key != "engine"})
 

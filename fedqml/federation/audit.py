@@ -20,6 +20,8 @@ from filelock import FileLock, Timeout
 from fedqml.core.errors import InputError
 from fedqml.core.files import write_atomic
 
+_LONGEST = 2000  # letters of a reason, which may repeat what a server sent
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -138,7 +140,7 @@ def read_log(file: Path) -> Log:
 
 def _line(entry: Entry, before: str) -> tuple[bytes, str]:
     body = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **asdict(entry)}
-    body["clients"] = list(entry.clients)
+    body |= {"clients": list(entry.clients), "reason": entry.reason[:_LONGEST]}
     chain = _chain(before, body)
     return json.dumps({**body, "chain": chain}).encode() + b"\n", chain
 

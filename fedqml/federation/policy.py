@@ -1,7 +1,8 @@
 """What the owner of a node accepts: a file on the node, which nobody else can change."""
 
+import inspect
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,28 @@ class Policy:
     def opened(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """Return an experiment's settings with the data that this node opens."""
         return {**config, "data": self.data}
+
+    def require_data(self, hosts: Collection[int | str]) -> None:
+        """Open the data once, so that what is wrong with them is said when the node starts.
+
+        Args:
+            hosts: the clients that the node trains, by number or by owner's name.
+
+        Raises:
+            InputError: if the data cannot be opened, or have no row of an owner that is named.
+        """
+        factory = find(self.data["use"], PLUGINS["data"], "data")
+        values = {key: value for key, value in self.data.items() if key != "use"}
+        drawn = {"seed": 0} if "seed" in inspect.signature(factory).parameters else {}
+        with placed(str(self.file)):
+            owners = set(call(factory, {**values, **drawn}, "data", self.file.parent).owners or ())
+            missing = [host for host in hosts if isinstance(host, str) and host not in owners]
+            if missing:
+                found = f"only of {', '.join(sorted(owners))}" if owners else "none of any owner"
+                raise InputError(
+                    f"data: this node trains for {missing[0]}, so there must be rows of "
+                    f"{missing[0]}, but there are {found}."
+                )
 
     def refusal(self, config: Mapping[str, Any], cohort: int, weights: int) -> str | None:
         """Return why the node does not train for an experiment, or None if it does.

@@ -83,7 +83,7 @@ def test_names_that_no_owner_can_have(folder, name):
 def test_sums_of_few_rows_are_not_told(folder):
     file = folder / "ulm.csv"
     file.write_text("\n".join(file.read_text().splitlines()[:10]))
-    with pytest.raises(InputError, match="at least 10 rows, or their sums would tell .* it has 9"):
+    with pytest.raises(InputError, match="at least 10 rows, or their sums would tell"):
         table_facts(file, "sick")
 
 
@@ -103,7 +103,7 @@ def test_what_does_not_go_together_is_not_merged(folder):
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (("owners", "ulm", "squares", "age"), "1", "no 12 numbers have the sum .* ulm has for `age`"),
+        (("owners", "ulm", "squares", "age"), "1", "no 12 numbers have .* ulm has for `age`"),
         (("owners", "ulm", "sums", "age"), "1e999999999", "no decimal number"),
         (("owners", "ulm", "sums", "age"), 3.5, "must hold facts"),
         (("owners", "ulm", "sums"), {}, "must hold facts"),

@@ -42,6 +42,12 @@ def test_a_log_goes_on(file):
     assert len(read_log(file).lines) == 6
 
 
+def test_a_server_cannot_fill_the_log_with_a_reason(file):
+    with audit(file) as record:
+        record(Entry("train", "refused", 10**6 * "x"))
+    assert len(read_log(file).lines[-1]["reason"]) == 2000
+
+
 @pytest.mark.parametrize("number", range(1, 6))
 def test_a_changed_line_is_noticed(file, number):
     lines = file.read_text().splitlines(keepends=True)

@@ -8,6 +8,7 @@ import pytest
 from fedqml.core.errors import InputError
 from fedqml.experiments.config import experiments, signature
 from fedqml.federation.policy import TEMPLATE, read_policy
+from tests.data.owner_folders import part_of, pooled_folder
 
 EXPERIMENT = {
     "data": {"use": "owner_tables", "path": "hospitals"},
@@ -168,6 +169,21 @@ def test_a_policy_that_cannot_be_meant_is_refused_at_the_start(policy, text, mes
 def test_the_data_must_be_named(policy, data, message):
     with pytest.raises(InputError, match=message):
         policy("", data=data)
+
+
+def test_the_data_are_opened_when_the_node_starts(policy, tmp_path):
+    with pytest.raises(
+        InputError, match=r"policy.toml: data: .*`path` must be a folder, but there"
+    ):
+        policy("").require_data(["bern"])
+    part_of(pooled_folder(tmp_path / "pooled"), tmp_path / "mine", "bern")
+    policy("").require_data(["bern"])
+    with pytest.raises(InputError, match=r"trains for ulm, .* rows of ulm, but .* only of bern\."):
+        policy("").require_data(["bern", "ulm"])
+    tumours = policy("data = { use = 'breast_cancer' }", data="")
+    tumours.require_data([0, 7])
+    with pytest.raises(InputError, match=r"rows of bern, but there are none of any owner"):
+        tumours.require_data(["bern"])
 
 
 def test_no_policy_is_no_permission(tmp_path):

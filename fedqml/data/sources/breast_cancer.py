@@ -12,8 +12,8 @@ def breast_cancer(test_fraction: float = 0.2, standardise: bool = True, seed: in
     Args:
         test_fraction: share of the rows that the server keeps for testing.
         standardise: shift and scale each feature to mean 0 and standard deviation 1, by the
-            pooled training rows. A real federation would have to add up its owners' counts,
-            sums and sums of squares to know these (see ``fedqml.data.standardise``).
+            pooled training rows. A real federation has to add up its owners' counts, sums
+            and sums of squares to know these, as ``owner_tables`` does.
         seed: fixes which rows are for testing; an experiment supplies the run's seed.
 
     Returns:

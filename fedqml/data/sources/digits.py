@@ -44,8 +44,8 @@ def digits(
             if not given.
         test_fraction: share of the rows that the server keeps for testing.
         standardise: shift and scale each pixel to mean 0 and standard deviation 1, by the
-            pooled training rows. A real federation would have to add up its owners' counts,
-            sums and sums of squares to know these (see ``fedqml.data.standardise``). Of pixels
+            pooled training rows. A real federation has to add up its owners' counts, sums
+            and sums of squares to know these, as ``owner_tables`` does. Of pixels
             only: not together with ``features`` or ``components``.
         features: the frozen network whose features stand for the images; without, their pixels.
         components: project on this many principal components of the training images; 0 for none.

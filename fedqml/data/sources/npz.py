@@ -42,8 +42,8 @@ def npz(path: Path, test_fraction: float = 0.2, standardise: bool = False, seed:
         test_fraction: share of the rows that the server keeps for testing; not used if the file
             has test data of its own.
         standardise: shift and scale each feature to mean 0 and standard deviation 1, by the
-            pooled training rows. A real federation would have to add up its owners' counts,
-            sums and sums of squares to know these (see ``fedqml.data.standardise``).
+            pooled training rows. A real federation has to add up its owners' counts, sums
+            and sums of squares to know these, as ``owner_tables`` does.
         seed: fixes which rows are for testing; not used if the file has test data.
 
     Returns:
