@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import httpx
 from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.app.message import remove_content_from_message
 from flwr.common.serde import message_to_proto
@@ -17,6 +18,7 @@ from flwr.proto.message_pb2 import ObjectTree, PullObjectResponse
 from flwr.supercore.inflatable.inflatable_object import (
     get_all_nested_objects,
     get_object_tree,
+    get_object_type_from_object_content,
     iterate_object_tree,
 )
 from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
@@ -27,6 +29,7 @@ from fedqml.engines.remote.job import Parcel
 CHUNK = 5 << 20  # bytes
 _OVERHEAD = 1 << 12  # bytes of an object beside its content
 _FEW = 16  # objects of a message beside its chunks
+_KINDS = {"Message", "RecordDict", "ConfigRecord"}
 _POLL = 0.05  # seconds between looks for an object
 _PATIENCE = 60.0  # seconds for an object to be uploaded
 
@@ -90,6 +93,10 @@ def pull(identifier: str, tree: ObjectTree, limit: int, get: Callable[[str], byt
         if left < 0:
             raise InputError(f"The message has more than {limit} bytes.")
     try:
+        # Flower's arrays can name one chunk many times, and would grow before anybody looks.
+        kinds = {get_object_type_from_object_content(content) for content in contents.values()}
+        if not kinds <= _KINDS:
+            raise TypeError(f"it holds {sorted(kinds - _KINDS)}")
         found = inflate_object_from_contents(identifier, contents)
     except Exception as error:  # Flower's own checks raise what they like
         raise InputError(f"The message is malformed: {type(error).__name__}: {error}") from error
@@ -153,8 +160,6 @@ class Heartbeat:
         self._stopped.set()
 
     def _run(self) -> None:
-        import httpx
-
         while not self._stopped.wait(self._every):
             try:
                 self._beat()

@@ -13,6 +13,7 @@ from fedqml.engines.remote.job import Job, largest_reply, read_reply, to_bytes
 from fedqml.engines.remote.roster import Roster
 from fedqml.engines.remote.transport import Answer, Transport
 
+_SAVED = " The rounds done are saved; the same command goes on."
 _PAUSE = 0.5  # seconds between looks at who is connected
 
 
@@ -88,6 +89,10 @@ def gather(
                 break
             groups = roster.groups(sorted(open_), left)
             got.absent |= {client: roster.missing(client) for client in open_}
+            if terms.least_clients is None and roster.refusals():
+                # To wait would not mend it, and no client can be done without.
+                told = [f"The node {node}: {why}" for node, why in roster.refusals().items()]
+                raise InputError(" ".join(told) + _SAVED)
             for clients in groups.values():
                 got.absent |= dict.fromkeys(clients, f"No answer in {terms.deadline:g} s.")
             # What is asked again is the same job: a node that has done it has the answer.
@@ -113,7 +118,7 @@ def gather(
         f"Only {len(got.rows)} of the round's {len(cohort)} clients answered, and "
         f"{terms.least(len(cohort))} must. "
         + " ".join(f"Client {client}: {why}" for client, why in sorted(got.absent.items()))
-        + " The rounds done are saved; the same command goes on."
+        + _SAVED
     )
 
 

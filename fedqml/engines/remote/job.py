@@ -121,7 +121,15 @@ def signature(experiment: Mapping[str, Any]) -> str:
 
 def to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
     """Return tensors in the format of safetensors."""
-    return save({name: tensor.detach().contiguous() for name, tensor in tensors.items()})
+    apart: dict[str, Tensor] = {}
+    memories: set[int] = set()
+    for name, tensor in tensors.items():
+        whole = tensor.detach().contiguous()
+        memory = whole.untyped_storage().data_ptr()
+        # safetensors refuses tensors that share memory; a copy of a large one would cost.
+        apart[name] = whole.clone() if memory in memories else whole
+        memories.add(memory)
+    return save(apart)
 
 
 def read_job(parcel: Parcel) -> Job:

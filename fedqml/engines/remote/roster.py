@@ -42,6 +42,7 @@ class Roster:
         """
         connected = set(self._transport.nodes())
         now = time.monotonic()
+        self._turned_away = {n: v for n, v in self._turned_away.items() if n in connected}
         recent = {n for n, (when, _) in self._turned_away.items() if now < when + _AGAIN}
         self._greet(connected - self._greeted - recent, min(seconds, _GREETING))
         groups: dict[str, list[int]] = {}
@@ -50,6 +51,10 @@ class Roster:
             if node in connected:
                 groups.setdefault(node, []).append(client)
         return groups
+
+    def refusals(self) -> dict[str, str]:
+        """Return which connected nodes cannot take part, and why."""
+        return {node: why for node, (when, why) in self._turned_away.items() if when > -math.inf}
 
     def missing(self, client: int) -> str:
         """Return why a client's node cannot be asked."""

@@ -1,0 +1,88 @@
+"""Parcels as messages of Flower, and what pretends to be one."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("flwr", reason="Flower is not installed (pip install fedqml[flower])")
+
+from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
+from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects
+from flwr.supercore.task_identity import TaskIdentity
+
+from fedqml.core.errors import InputError
+from fedqml.engines.remote.job import Parcel
+from fedqml.federation import flower_wire
+from fedqml.federation.flower_wire import chunked, envelope, parcel, pull, push, records
+
+
+@pytest.fixture(autouse=True)
+def identity():
+    TaskIdentity.task_id = TaskIdentity.run_id = TaskIdentity.node_id = 1
+
+
+def sent(content):
+    """Return what the other side gets of a message: its name, its tree, and its objects."""
+    message = Message(content, 7, "train")
+    _, tree = envelope(message)
+    objects = {}
+    wanted = set(get_all_nested_objects(message))
+    push(message, wanted, objects.__setitem__)
+    assert not wanted
+    return message.metadata.message_id, tree, objects
+
+
+def received(content, limit):
+    name, tree, objects = sent(content)
+    return parcel(pull(name, tree, limit, objects.__getitem__), limit)
+
+
+@pytest.mark.parametrize("size", [0, 1, 10, 11, 95])
+def test_a_parcel_arrives_as_it_was_sent(monkeypatch, size):
+    monkeypatch.setattr(flower_wire, "CHUNK", 10)
+    given = Parcel(b'{"a": 1}', bytes(range(size)))
+    assert received(records(given, chunked(given.body)), 1000) == given
+
+
+def test_equal_chunks_are_sent_once(monkeypatch):
+    monkeypatch.setattr(flower_wire, "CHUNK", 10)
+    _, _, objects = sent(records(Parcel(b"{}"), chunked(bytes(1000))))
+    assert len(objects) == 4  # message, its content, the head, the chunk
+
+
+def test_a_chunk_that_is_named_many_times_does_not_grow_beyond_the_limit(monkeypatch):
+    monkeypatch.setattr(flower_wire, "CHUNK", 10)
+    with pytest.raises(InputError, match="more than 500 bytes"):
+        received(records(Parcel(b"{}"), chunked(bytes(1000))), 500)
+
+
+def test_what_is_too_large_is_not_fetched_to_its_end():
+    name, tree, objects = sent(records(Parcel(b"{}"), chunked(bytes(100_000))))
+    with pytest.raises(InputError, match="more than 5000 bytes"):
+        pull(name, tree, 5000, objects.__getitem__)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        RecordDict(),
+        RecordDict({"0": ConfigRecord({"": b"no head"})}),
+        RecordDict({"head": ConfigRecord({"other": b"{}"})}),
+        RecordDict({"head": ConfigRecord({"": "text"})}),
+        RecordDict({"head": ConfigRecord({"": [b"a", b"b"]})}),
+    ],
+)
+def test_other_messages_are_refused(content):
+    with pytest.raises(InputError, match="holds no parcel"):
+        received(content, 1000)
+
+
+def test_flower_s_arrays_are_not_read():
+    content = RecordDict({"head": ArrayRecord([np.zeros(3)])})
+    with pytest.raises(InputError, match="it holds \\['Array', 'ArrayChunk', 'ArrayRecord'\\]"):
+        received(content, 1000)
+
+
+def test_objects_that_are_no_objects():
+    name, tree, _ = sent(records(Parcel(b"{}"), {}))
+    with pytest.raises(InputError, match="malformed"):
+        pull(name, tree, 1000, lambda part: b"junk")
