@@ -35,6 +35,7 @@ def execute(options: argparse.Namespace) -> int:
 
     site = read_site(options.folder)
     policy = read_policy(site.policy)
+    policy.require_data(site.hosts)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     state = site.folder / "state"

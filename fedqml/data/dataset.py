@@ -251,6 +251,14 @@ class FederatedData:
         shares = self.clients if numbers is None else (numbers[rows] for rows in self.clients)
         return self.data.pooled_digest.extended(("client", rows) for rows in shares)
 
+    def common_digest(self) -> str:
+        """Return the SHA-256 of what all machines of a federation must have alike.
+
+        Of data that were never pooled that is what all know of them, without the test set, which
+        only the server has; of other data all of them.
+        """
+        return self.data.spread.digest if self.data.spread else self.fingerprint()
+
     def description(self) -> dict[str, Any]:
         """Return what people need to know of the data and its split, ready for JSON.
 

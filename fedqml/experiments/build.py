@@ -70,7 +70,7 @@ def builder(transport: Transport | None = None) -> Build:
             task,
             _make(experiment, "local", config["local"]),
             Strategy(_side(experiment, "server"), _side(experiment, "client")),
-            _engine(experiment, transport),
+            _engine(experiment, transport, shares.common_digest()),
             experiment.run.rounds,
             experiment.run.clients_per_round,
             experiment.seed,
@@ -102,10 +102,11 @@ def _make(experiment: Experiment, section: str, table: dict[str, Any], **supplie
     return made
 
 
-def _engine(experiment: Experiment, transport: Transport | None) -> Engine:
+def _engine(experiment: Experiment, transport: Transport | None, data: str) -> Engine:
     table = experiment.config["engine"]
     there = {**experiment.config, "engine": table.get("on_nodes", table)}
-    what = {"config": there, "seed": experiment.seed, "code": _own_code(experiment)}
+    code = _own_code(experiment)
+    what = {"config": there, "seed": experiment.seed, "code": code, "data": data}
     assignment = Assignment(what, software(), experiment.run.checkpoint_every)
     supplied = _supplied("engine", table, transport=transport, assignment=assignment)
     return _make(experiment, "engine", table, **supplied)

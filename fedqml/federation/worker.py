@@ -146,9 +146,14 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _check(job: Job, federation: Federation, hosts: Collection[Host]) -> None:
-    """Refuse clients that are not here, and code that is not the server's."""
+    """Refuse clients that are not here, and code or data that are not the server's."""
     if job.experiment.get("code") != federation.code:
         raise InputError("The experiment's own functions are not those that the server has.")
+    if job.experiment.get("data") != federation.objective.data.common_digest():
+        raise InputError(
+            "What this node knows of the data is not what the server knows: both need the same "
+            "facts.json, or the same file where the data are not spread over owners."
+        )
     names = federation.objective.data.names
     here = {c for c, name in enumerate(names) if c in hosts or name in hosts}
     elsewhere = sorted(job.clients.keys() - here)

@@ -23,8 +23,8 @@ class Assignment:
     """What nodes must know to train for a run.
 
     Attributes:
-        experiment: the settings with the nodes' engine, the seed, and a hash of the user's own
-            code.
+        experiment: the settings with the nodes' engine, the seed, and hashes of the user's own
+            code and of what all must know of the data.
         software: the server's version of fedqml.
         checkpoint_every: rounds between the server's checkpoints.
     """
