@@ -133,15 +133,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["FEDQML_CACHE"] = folder
         weights = draw_weights(Path(folder) / "weights.pth")
-        rows = [row(weights, 224, 16, 500, 375), row(weights, 32, 256, 32, 32)]
+        rows = [row(weights, 224, 64, 500, 375), row(weights, 32, 2048, 32, 32)]
         bits = same_bits(weights)
     found = environment()
     text = f"""# Features of VGG16
 
 Command: `python benchmarks/features.py`. JPEG files are decoded, resized, go through the 13
 convolutions and into the cache, on {cores()} threads; the rate in GF/s counts the convolutions
-alone. In turn with it, on as many threads, the best of {PRODUCTS} products of matrices of side
-{SIDE} (SGEMM); the ratio is that of the same turn, its median and range over {TURNS} turns.
+alone. A turn has batches enough that decoding the first one and making the network, once a call,
+count little, as with a whole data set. In turn with it, on as many threads, the best of {PRODUCTS}
+products of matrices of side {SIDE} (SGEMM); the ratio is that of the same turn, its median and
+range over {TURNS} turns.
 {found["processor"]}, {found["cores"]} cores, PyTorch {found["torch"]}, Pillow {PIL.__version__},
 Python {found["python"]}.
 

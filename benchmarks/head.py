@@ -9,6 +9,7 @@ models against the rate at which one vector is added to another; and the memory 
 trains rounds. Writes docs/results/head.md by default.
 """
 
+import itertools
 import json
 import os
 import statistics
@@ -63,12 +64,17 @@ def ours(rule: str) -> Callable[[], None]:
 
 
 def by_hand(rule: str) -> Callable[[], None]:
-    """Return the same steps written out for these three layers, in memory made once."""
+    """Return the same round written out for these three layers, in memory made once.
+
+    As the engine's, each client begins with the global weights and moments of zero, and ends with
+    its update.
+    """
     sizes = ((HIDDEN, FEATURES), (HIDDEN, HIDDEN), (4, HIDDEN))
     weights = [torch.randn(size) * 0.01 for size in sizes]
     biases = [torch.zeros(size[0]) for size in sizes]
     moments = [[torch.zeros_like(w) for w in weights] for _ in range(2)] if rule == "adam" else []
     gradients = [torch.empty_like(w) for w in weights] if rule == "adam" else []
+    begin = [p.clone() for p in (*weights, *biases)]
     x, y = torch.rand(ALL * BATCH, FEATURES), torch.randint(2, (ALL * BATCH,))
 
     def step(x: Tensor, y: Tensor, number: int) -> None:
@@ -94,9 +100,16 @@ def by_hand(rule: str) -> Callable[[], None]:
                 g = before * masks[i - 1] * 2
 
     def run() -> None:
-        for number in range(ALL):
-            part = slice(number * BATCH, (number + 1) * BATCH)
-            step(x[part], y[part], number)
+        order = torch.randperm(ALL * BATCH).view(CLIENTS, STEPS, BATCH)
+        for client in order:
+            for after, before in zip((*weights, *biases), begin, strict=True):
+                after.copy_(before)
+            for moment in itertools.chain.from_iterable(moments):
+                moment.zero_()
+            for number, rows in enumerate(client):
+                step(x[rows], y[rows], number)
+            for after, before in zip((*weights, *biases), begin, strict=True):
+                after.sub_(before)  # the update
 
     return run
 
@@ -231,11 +244,12 @@ Command: `python benchmarks/head.py`. {about["processor"]}, {about["cores"]} cor
 
 Linear 25088-4096, ReLU, Dropout, Linear 4096-4096, ReLU, Dropout, Linear 4096-4, 119.6 million
 weights in single precision, {ALL} steps a turn on batches of {BATCH}, all three in turn, {TURNS}
-turns. "By hand" is written out for these layers in memory made once, SGD's step in the matrix
-product and Adam's fused; "as usual" is `nn.Sequential` with `torch.optim`. The engine's steps
-include gathering the batch, the loss, dropout that repeats to the bit, memory taken anew in every
-round, and, for each of {CLIENTS} clients, taking the global model's weights and making its update
-of them. Times are the shortest of a step, ratios those of the same turn, their median and range.
+turns. "By hand" is the same round written out for these layers in memory made once, SGD's step in
+the matrix product and Adam's fused; "as usual" is `nn.Sequential` with `torch.optim`, which trains
+one model on and on. In the first two each of {CLIENTS} clients takes the global model's weights,
+gathers its batches, and makes its update. The engine's steps alone include the loss, dropout that
+repeats to the bit, and memory for one model, taken anew in every round. Times are the shortest of
+a step, ratios those of the same turn, their median and range.
 
 | rule | engine `in_place`, ms | by hand, ms | as usual, ms | engine / by hand | as usual / engine |
 | --- | --: | --: | --: | --: | --: |

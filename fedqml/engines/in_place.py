@@ -30,8 +30,10 @@ def in_place() -> Engine:
 
     A round takes, beside the global model, memory for one model, the optimiser's state, the largest
     layer (by rules that need its gradient) and what the server's rule needs: one more model for the
-    mean. State that clients keep between rounds comes on top. What `denormals_as_zero` is for
-    happens in large models: `fedqml run` and `fq.run` take care of that.
+    mean. State that clients keep between rounds comes on top. The memory of the optimiser's state
+    and of the layer serves all rounds, as fresh memory costs a tenth of a round; that of the model
+    does not, as between rounds the server needs as much for the next global model. What
+    `denormals_as_zero` is for happens in large models: `fedqml run` and `fq.run` take care of that.
 
     Raises:
         InputError: if the local rule has no step in place, or the model uses the weight of a large
@@ -45,8 +47,15 @@ def in_place() -> Engine:
                 "have; the engine `sequential` trains by any rule."
             )
         _require_zeros(local)
-        workplace = partial(_Workplace, objective, local, local.in_place)
-        _try_once(workplace(objective.first.clone()), objective)
+        fresh = partial(local.init, objective.first)
+        workplace = partial(
+            _Workplace, objective, local.in_place, _for_gradient(objective, local.in_place)
+        )
+        tried = workplace(fresh(), objective.first.clone())
+        _try_once(tried, objective)
+        # Where clients keep their state, one of them takes it with its memory.
+        kept = {} if local.keep_state else tried.state
+        del tried
 
         def train(context: Context, state: State, collect: Collect) -> State:
             after = dict(state)
@@ -57,7 +66,7 @@ def in_place() -> Engine:
                 start = received(context, [client])
                 streams = [context.rng("batches", client)]
                 plan = batch_plans([rows], local.batch_size, local.epochs, streams)
-                place = place or workplace(torch.empty_like(start[0]))
+                place = place or workplace(kept or fresh(), torch.empty_like(start[0]))
                 place.begin(start[0], state, client)
                 loss = place.run(BatchPlan(*(field[0] for field in plan)))
                 updates = Updates(
@@ -85,11 +94,15 @@ class _Workplace:
     """Where one client after another trains: weights, optimiser's state, a layer's gradient."""
 
     def __init__(
-        self, objective: Objective, local: Local, rule: InPlace, weights: Float[Tensor, " d"]
+        self,
+        objective: Objective,
+        rule: InPlace,
+        memory: Float[Tensor, " _"],
+        state: State,
+        weights: Float[Tensor, " d"],
     ) -> None:
-        self.weights = weights
-        self.state = local.init(weights)
-        self._objective, self._local, self._rule = objective, local, rule
+        self.weights, self.state = weights, state
+        self._objective, self._rule = objective, rule
         self._slices = objective.packing.slices
         # By `data` each counts its own changes: a step of one layer must not look to PyTorch like a
         # change of another, whose backward pass is still to come.
@@ -97,13 +110,10 @@ class _Workplace:
             name: view.data.requires_grad_()
             for name, view in objective.packing.unpack(weights).items()
         }
-        large = {n: w for n, w in self._leaves.items() if w.ndim == 2 and w.numel() >= _LARGE}
-        # For the gradient of one matrix at a time.
-        entries = 0 if rule.outer else max((w.numel() for w in large.values()), default=0)
-        memory = weights.new_empty(entries)
         self._stepping = SteppingLinear(
             (name, weight, _outer_step(rule, weight.detach(), self._part(name), memory))
-            for name, weight in large.items()
+            for name, weight in self._leaves.items()
+            if _large(weight)
         )
 
     def begin(self, start: Float[Tensor, " d"], state: State, client: int) -> None:
@@ -150,6 +160,16 @@ class _Workplace:
         return {
             n: value[place] if value.shape == whole else value for n, value in self.state.items()
         }
+
+
+def _large(weight: Tensor) -> bool:
+    return weight.ndim == 2 and weight.numel() >= _LARGE
+
+
+def _for_gradient(objective: Objective, rule: InPlace) -> Float[Tensor, " _"]:
+    """Return memory for the gradient of one matrix at a time."""
+    sizes = [w.numel() for w in objective.packing.unpack(objective.first).values() if _large(w)]
+    return objective.first.new_empty(0 if rule.outer else max(sizes, default=0))
 
 
 def _require_zeros(local: Local) -> None:

@@ -81,8 +81,10 @@ readout=expectation)
     if copies > 1:
         layers += [nn.Flatten(), RepeatedLinear(shape[0], copies, outputs[0])]
     elif len(shape) == 3:
+        # Of a map of that size the pooling is the identity, and not quick.
+        same = tuple(shape[1:]) == (grid, grid)
         layers += [
-            nn.AdaptiveAvgPool2d(grid),
+            nn.Identity() if same else nn.AdaptiveAvgPool2d(grid),
             nn.Flatten(),
             nn.Linear(shape[0] * grid**2, outputs[0]),
         ]

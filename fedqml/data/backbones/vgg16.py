@@ -64,6 +64,9 @@ _CACHED = (VGG16.name, VGG16_CAFFE.name)
 _BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 # So many pixels in a batch keep all cores busy while the maps still fit the memory.
 _PIXELS = 16 * 224 * 224
+# So many go through the layers together: the first map then takes less than 32 MiB, which glibc
+# uses again, while it takes larger ones anew from the system, page by page, in every layer.
+_TOGETHER = 2 * 224 * 224
 
 
 def vgg16(
@@ -204,7 +207,29 @@ def _shapes() -> dict[str, tuple[int, ...]]:
 def _network(tensors: dict[str, Tensor], colours: str, scale: float) -> nn.Module:
     network = _Network(colours, scale, torch.device("cpu"))
     network.load_state_dict(tensors)
-    return network.requires_grad_(False).eval()
+    network.requires_grad_(False).eval()
+    if torch.backends.mkldnn.is_available():
+        layers = (_Blocked(x) if isinstance(x, nn.Conv2d) else x for x in network.features)
+        network.features = nn.Sequential(*layers)
+        network.blocked = True
+    return network
+
+
+class _Blocked(nn.Module):
+    """A convolution between maps in oneDNN's own layout, which is not converted between layers.
+
+    On maps of 2 x 2 it is three times as quick as with channels last.
+    """
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        weight, bias = (p.detach().to_mkldnn() for p in convolution.parameters())
+        # Else weights would be put into that layout in every call.
+        reorder = torch._C._nn.mkldnn_reorder_conv2d_weight
+        self._weight, self._bias = reorder(weight, [1, 1], [1, 1], [1, 1], 1), bias
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return torch.conv2d(maps, self._weight, self._bias, padding=1)
 
 
 class _Network(nn.Module):
@@ -222,11 +247,17 @@ class _Network(nn.Module):
             layers.append(nn.MaxPool2d(2))
         self.features = nn.Sequential(*layers)
         self.colours, self.scale = _COLOURS[colours], scale
+        self.blocked = False
 
     def forward(
         self, pixels: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch 512 rows columns"]:
+        together = max(1, _TOGETHER // pixels[0, 0].numel())
+        return torch.cat([self._features(part) for part in pixels.split(together)])
+
+    def _features(self, pixels: Tensor) -> Tensor:
         mean = pixels.new_tensor(self.colours.mean)[:, None, None]
         deviation = pixels.new_tensor(self.colours.deviation)[:, None, None]
         ordered = pixels[:, list(self.colours.order)] / self.colours.unit
-        return self.features((ordered - mean) / deviation) * self.scale
+        maps = (ordered - mean) / deviation
+        return self.features(maps.to_mkldnn() if self.blocked else maps).to_dense() * self.scale
