@@ -40,6 +40,7 @@ bench: $(VENV)/.development
 	$(BIN)/python benchmarks/head.py
 	$(BIN)/python benchmarks/circuits.py
 	$(BIN)/python benchmarks/features.py
+	$(BIN)/python benchmarks/federation.py
 
 rivals: $(RIVALS)/.installed
 	$(RIVALS)/bin/python benchmarks/rivals.py

@@ -38,7 +38,7 @@ from fedqml.federation.memory import Memory
 from fedqml.federation.policy import read_policy
 from fedqml.federation.worker import worker
 
-ROUNDS = 20
+ROUNDS = 10
 WARM_UP = 3  # rounds in which nodes build the model and compile kernels
 PORTS = 19443, 19442
 SITES: dict[str, list[Host]] = {"bern": [0, 1, 2, 3], "ulm": [4, 5, 6], "wien": [7, 8, 9]}

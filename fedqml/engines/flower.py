@@ -45,7 +45,5 @@ def flower(
             "fedqml run FILE --federation FOLDER."
         )
     settings = assignment.experiment["config"]["engine"]
-    if settings["use"] == "flower":
-        raise InputError("on_nodes.use: nodes train by themselves, so it must not be `flower`.")
     portion = settings.get("at_once", 1)
     return Remote(transport, assignment, on_nodes, portion, Terms(least_clients, deadline, asks))
