@@ -19,6 +19,7 @@ _KINDS = {
     "cores": ("fedqml.models.cores",),
     "local": ("fedqml.federated.local",),
     "aggregators": ("fedqml.federated.aggregators",),
+    "preaggregators": ("fedqml.federated.preaggregators",),
     "transforms": ("fedqml.federated.transforms",),
     "engines": ("fedqml.engines",),
     "encodings": ("fedqml.quantum.encodings",),

@@ -25,7 +25,11 @@ PLUGINS = {
     "engine": ("fedqml.engines",),
     "device": ("fedqml.quantum.devices",),
     "strategy.client": ("fedqml.federated.transforms",),
-    "strategy.server": ("fedqml.federated.aggregators", "fedqml.federated.transforms"),
+    "strategy.server": (
+        "fedqml.federated.aggregators",
+        "fedqml.federated.preaggregators",
+        "fedqml.federated.transforms",
+    ),
 }
 """Where the factories that a section may name live."""
 

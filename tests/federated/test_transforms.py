@@ -9,7 +9,7 @@ import torch
 import fedqml.federated.transforms as package
 from fedqml.core.errors import InputError
 from fedqml.core.updates import Context, Updates
-from fedqml.federated.transforms import clip
+from fedqml.federated.transforms import client_momentum, clip
 
 SETTINGS = {"clip": {"norm": 1.0}}
 TRANSFORMS = [
@@ -58,3 +58,12 @@ def test_clipping_agrees_with_a_published_example():
 def test_a_norm_that_is_not_positive_is_refused():
     with pytest.raises(InputError, match="`norm` must be positive"):
         clip(0.0)
+
+
+def test_a_clients_momentum_is_its_running_mean():
+    rows, state = torch.tensor([[2.0], [4.0]]), None
+    for share in (0.5, 0.75, 0.875):
+        sent, state = apply(client_momentum(0.5), rows, state=state)
+        torch.testing.assert_close(sent, share * rows)
+    with pytest.raises(InputError, match=r"`beta` must be in \[0, 1\)"):
+        client_momentum(1.0)
