@@ -36,6 +36,7 @@ bench: $(VENV)/.development
 	$(BIN)/python benchmarks/head.py
 	$(BIN)/python benchmarks/circuits.py
 	$(BIN)/python benchmarks/features.py
+	$(BIN)/python benchmarks/aggregation.py
 
 rivals: $(RIVALS)/.installed
 	$(RIVALS)/bin/python benchmarks/rivals.py

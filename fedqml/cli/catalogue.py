@@ -20,6 +20,7 @@ _KINDS = {
     "local": ("fedqml.federated.local",),
     "aggregators": ("fedqml.federated.aggregators",),
     "preaggregators": ("fedqml.federated.preaggregators",),
+    "optimisers": ("fedqml.federated.optimisers",),
     "transforms": ("fedqml.federated.transforms",),
     "engines": ("fedqml.engines",),
     "encodings": ("fedqml.quantum.encodings",),

@@ -28,6 +28,7 @@ PLUGINS = {
     "strategy.server": (
         "fedqml.federated.aggregators",
         "fedqml.federated.preaggregators",
+        "fedqml.federated.optimisers",
         "fedqml.federated.transforms",
     ),
 }
