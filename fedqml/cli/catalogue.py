@@ -14,6 +14,7 @@ _RESULTS = "results"
 _KINDS = {
     "sources": ("fedqml.data.sources",),
     "partitions": ("fedqml.data.partitions",),
+    "poisons": ("fedqml.data.poisons",),
     "backbones": ("fedqml.data.backbones",),
     "models": ("fedqml.models",),
     "cores": ("fedqml.models.cores",),
@@ -22,6 +23,10 @@ _KINDS = {
     "preaggregators": ("fedqml.federated.preaggregators",),
     "optimisers": ("fedqml.federated.optimisers",),
     "transforms": ("fedqml.federated.transforms",),
+    "attacks": ("fedqml.federated.attacks",),
+    "collusions": ("fedqml.federated.collusions",),
+    "channels": ("fedqml.federated.channels",),
+    "compression": ("fedqml.federated.compression",),
     "engines": ("fedqml.engines",),
     "encodings": ("fedqml.quantum.encodings",),
     "ansatze": ("fedqml.quantum.ansatze",),

@@ -52,6 +52,10 @@ def builder() -> Build:
         partition = _make(experiment, "partition", config["partition"])
         with placed("partition"):
             shares = data.split(partition, experiment.seed)
+        if "poison" in config:
+            poison = _make(experiment, "poison", config["poison"])
+            with placed("poison"):
+                shares = poison(shares, experiment.seed)
         task = Task(
             _model(experiment, data),
             cross_entropy,

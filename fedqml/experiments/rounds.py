@@ -22,6 +22,7 @@ from fedqml.data.task import Objective, Task
 from fedqml.engines.cohort import Engine, Train
 from fedqml.engines.fleet import by_hardware
 from fedqml.experiments.costs import CircuitCosts, circuit_costs
+from fedqml.federated.coding import BYTES
 from fedqml.federated.sampling import sample
 from fedqml.federated.training import Local
 
@@ -154,7 +155,7 @@ def begin(federation: Federation) -> Progress:
     objective = federation.objective
     row = {"round": 0, "clients": [], "refused": [], "train_loss": None}
     row |= _tested(federation, objective.first, 0)
-    row |= _costs(federation, [])
+    row |= _costs(federation, [], 0)
     row["seconds"] = time.perf_counter() - started
     server = federation.server.init(objective.first)
     return Progress(0, objective.first[None], server, {}, (row,))
@@ -172,7 +173,13 @@ def advance(federation: Federation, progress: Progress) -> Progress:
     context = Context(number, cohort, progress.params, federation.seed)
     at_server = replace(context, scope="server/")
     folding = federation.server.begin(progress.server, at_server)
-    clients = federation.train(context, progress.clients, folding.add)
+    sent: list[float] = []
+
+    def collect(updates: Updates) -> None:
+        sent.extend(_bytes_up(updates))
+        folding.add(replace(updates, metrics=_measured(updates)))
+
+    clients = federation.train(context, progress.clients, collect)
     updates, server = folding.finish()
     _check_one_row(updates, progress.params)
     params = progress.params + updates.delta
@@ -189,7 +196,7 @@ def advance(federation: Federation, progress: Progress) -> Progress:
         "train_loss": _finite(float((share * updates.metrics["train_loss"]).sum())),
     }
     row |= _tested(federation, params[0], number)
-    row |= _costs(federation, cohort.tolist())
+    row |= _costs(federation, cohort.tolist(), round(sum(sent)))
     row["seconds"] = time.perf_counter() - started
     return Progress(number, params, server, clients, (*progress.rows, row))
 
@@ -228,7 +235,7 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _costs(federation: Federation, cohort: list[int]) -> Row:
+def _costs(federation: Federation, cohort: list[int], bytes_up: int) -> Row:
     objective = federation.objective
     model = len(objective.first) * objective.first.element_size()
     server, tested = federation.costs[objective], len(objective.data.data.test[1])
@@ -243,11 +250,24 @@ def _costs(federation: Federation, cohort: list[int]) -> Row:
     return {
         "samples": samples,
         "bytes_down": model * len(cohort),
-        "bytes_up": model * len(cohort),
+        "bytes_up": bytes_up,
         "circuit_evaluations": total.evaluations,
         "shots": total.shots,
         "hardware_evaluations": hardware,
     }
+
+
+def _bytes_up(updates: Updates) -> list[int] | list[float]:
+    """Return the bytes that each client sends: as it says itself, or those of all its numbers."""
+    rows = updates.delta
+    whole = rows.shape[1] * rows.element_size()
+    said = updates.metrics.get(BYTES)
+    return [whole] * len(rows) if said is None else said.tolist()
+
+
+def _measured(updates: Updates) -> Mapping[str, Tensor]:
+    """Return the metrics without the bytes, which are not the rules' business."""
+    return {name: values for name, values in updates.metrics.items() if name != BYTES}
 
 
 def _try_strategy(strategy: Strategy, first: Float[Tensor, " d"], k: int) -> None:
@@ -272,7 +292,7 @@ def _try_strategy(strategy: Strategy, first: Float[Tensor, " d"], k: int) -> Non
         raise InputError(
             f"The strategy fails on made-up updates with {type(error).__name__}: {error}"
         ) from error
-    if sent.delta.shape != row.shape or sent.metrics.keys() != one.metrics.keys():
+    if sent.delta.shape != row.shape or _measured(sent).keys() != one.metrics.keys():
         raise InputError(
             "The client's side of the strategy must leave a client's row and metrics in place, but "
             f"of shape {tuple(row.shape)} it leaves {tuple(sent.delta.shape)}, with the metrics "

@@ -29,7 +29,7 @@ def nearest_point(
     Returns:
         The shares, and the weighted mean distance.
 
-    Source: Vardi and Zhang, PNAS 97(4), 2000, equation 2.6; Weiszfeld, Tôhoku Math. J. 43, 1937.
+    Source: Vardi and Zhang, PNAS 97(4), 2000; Weiszfeld, Tôhoku Math. J. 43, 1937.
     """
     used = products.diagonal().isfinite().nonzero()[:, 0]
     share = torch.zeros_like(weight)

@@ -33,7 +33,7 @@ def geometric_median(weighted: bool = False) -> Transform:
         >>> geometric_median().apply(u, {}, Context(1, u.clients, rows[:1], 0))[0].delta
         tensor([[0.2113, 0.2113]])
 
-    Source: Pillutla et al., arXiv:1912.13445, equation 3 (RFA).
+    Source: Pillutla et al., arXiv:1912.13445 (RFA).
     """
 
     def rule(rows: Float[Tensor, "k d"], weight: Float[Tensor, " k"]) -> Float[Tensor, "1 d"]:

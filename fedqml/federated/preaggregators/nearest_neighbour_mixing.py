@@ -32,7 +32,7 @@ def nearest_neighbour_mixing(f: int) -> Transform:
         tensor([[1.5000],
                 [1.5000]])
 
-    Source: Allouah et al., arXiv:2302.01772, algorithm 2.
+    Source: Allouah et al., arXiv:2302.01772 (NNM).
     """
     whole("f", f, least=0)
 

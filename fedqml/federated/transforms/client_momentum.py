@@ -30,7 +30,7 @@ def client_momentum(beta: float = 0.9) -> Transform:
         >>> client_momentum(0.5).apply(u, {"mean": torch.tensor([[4.0]])}, context)[0].delta
         tensor([[3.]])
 
-    Source: Karimireddy et al., arXiv:2012.10333, equation 5.
+    Source: Karimireddy et al., arXiv:2012.10333 (worker momentum).
     """
     require(0 <= beta < 1, "beta", beta, "be in [0, 1)")
 
