@@ -6,7 +6,7 @@ from torch import Tensor
 
 from fedqml.core.transform import Transform
 from fedqml.federated.aggregation import tolerant
-from fedqml.federated.columns import squared_distances
+from fedqml.federated.columns import columns, squared_distances
 from fedqml.federated.neighbours import krum_scores
 from fedqml.federated.sorting import network, ordered
 
@@ -36,7 +36,7 @@ def bulyan(f: int) -> Transform:
     """
 
     def rule(rows: Float[Tensor, "k d"], f: int) -> Float[Tensor, "1 d"]:
-        return mean_around_median(rows[selected(squared_distances(rows), f)], 2 * f)
+        return mean_around_median(rows, selected(squared_distances(rows), f), 2 * f)
 
     return tolerant(rule, f, 4, 3)
 
@@ -51,19 +51,33 @@ def selected(distances: Float[Tensor, "k k"], f: int) -> list[int]:
     return sorted(chosen)
 
 
-def mean_around_median(rows: Float[Tensor, "k d"], without: int) -> Float[Tensor, "1 d"]:
-    """Return each column's mean of its entries nearest to its median, some of them left out."""
-    k, d = rows.shape
-    count = k - without
-    result = rows.new_empty(1, d)
-    for part, entries in ordered(rows, network(tuple(range(k)))):
-        sort = torch.stack(entries).double()
-        median = (sort[(k - 1) // 2] + sort[k // 2]) / 2
-        # In order, the nearest ones follow each other.
-        first, last = sort[: without + 1], sort[count - 1 :]
-        start = torch.maximum(median - first, last - median).argmin(0)
-        total = torch.zeros_like(median)
-        for i in range(count):
-            total += sort.gather(0, start[None] + i)[0]
-        result[0, part] = total / count
+def mean_around_median(
+    rows: Float[Tensor, "k d"], chosen: list[int], without: int
+) -> Float[Tensor, "1 d"]:
+    """Return each column's mean of the entries nearest to its median.
+
+    Args:
+        rows: of which
+        chosen: some are looked at.
+        without: how many of these are left out, the farthest.
+    """
+    comparators = network(tuple(range(len(chosen))))
+    result = rows.new_empty(1, rows.shape[1])
+    for part in columns(rows.shape[1]):
+        # Part by part, as the chosen rows of all columns would be another stack.
+        for _, entries in ordered(rows[:, part][chosen], comparators):
+            result[0, part] = _middle(torch.stack(entries).double(), without)
     return result
+
+
+def _middle(sort: Float[Tensor, "k d"], without: int) -> Float[Tensor, " d"]:
+    k = len(sort)
+    count = k - without
+    median = (sort[(k - 1) // 2] + sort[k // 2]) / 2
+    # In order, the nearest ones follow each other.
+    first, last = sort[: without + 1], sort[count - 1 :]
+    start = torch.maximum(median - first, last - median).argmin(0)
+    total = torch.zeros_like(median)
+    for i in range(count):
+        total += sort.gather(0, start[None] + i)[0]
+    return total / count
