@@ -1,4 +1,4 @@
-"""Benchmarks reach into the package; here a small part of each runs, so that a change is noticed."""
+"""Benchmarks reach into the package: a small part of each runs, so that a change is noticed."""
 
 import importlib
 import sys
