@@ -46,11 +46,29 @@ class Transform:
         """Return what takes a round's updates part by part, whether the rule can fold or not."""
         if self.fold:
             return self.fold(state, context)
-        parts: list[Updates] = []
-        return Folding(
-            lambda updates: parts.append(updates.owned()),
-            lambda: self.apply(concatenate(parts), state, context),
-        )
+        stack = _Stack(len(context.cohort))
+        return Folding(stack.add, lambda: self.apply(stack.whole(), state, context))
+
+
+class _Stack:
+    """A round's updates in one piece of memory: joined at the end, they would need it twice."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._used = size, 0
+        self._rows: Tensor | None = None
+        self._seen: list[Updates] = []
+
+    def add(self, updates: Updates) -> None:
+        given = updates.delta
+        if self._rows is None:
+            self._rows = given.new_empty(self._size, given.shape[1])
+        self._rows[self._used : self._used + len(given)] = given
+        self._used += len(given)
+        self._seen.append(replace(updates, delta=given.new_empty(len(given), 0)))
+
+    def whole(self) -> Updates:
+        assert self._rows is not None
+        return replace(concatenate(self._seen), delta=self._rows[: self._used])
 
 
 def stateless(function: Callable[[Updates, Context], Updates]) -> Transform:

@@ -59,6 +59,10 @@ def builder(transport: Transport | None = None) -> Build:
         partition = _make(experiment, "partition", config["partition"])
         with placed("partition"):
             shares = data.split(partition, experiment.seed)
+        if "poison" in config:
+            poison = _make(experiment, "poison", config["poison"])
+            with placed("poison"):
+                shares = poison(shares, experiment.seed)
         task = Task(
             _model(experiment, data),
             cross_entropy,

@@ -20,12 +20,24 @@ from fedqml.experiments.labels import LABELS, labels
 PLUGINS = {
     "data": ("fedqml.data.sources",),
     "partition": ("fedqml.data.partitions",),
+    "poison": ("fedqml.data.poisons",),
     "model": ("fedqml.models",),
     "local": ("fedqml.federated.local",),
     "engine": ("fedqml.engines",),
     "device": ("fedqml.quantum.devices",),
-    "strategy.client": ("fedqml.federated.transforms",),
-    "strategy.server": ("fedqml.federated.aggregators", "fedqml.federated.transforms"),
+    "strategy.client": (
+        "fedqml.federated.transforms",
+        "fedqml.federated.attacks",
+        "fedqml.federated.compression",
+    ),
+    "strategy.server": (
+        "fedqml.federated.aggregators",
+        "fedqml.federated.preaggregators",
+        "fedqml.federated.optimisers",
+        "fedqml.federated.collusions",
+        "fedqml.federated.channels",
+        "fedqml.federated.transforms",
+    ),
 }
 """Where the factories that a section may name live."""
 
@@ -45,7 +57,7 @@ _DEFAULTS: dict[str, Any] = {
     "engine": {"use": "vectorised"},
 }
 _KEYS = (
-    *("name", "title", "data", "partition", "model", "device", "fleet"),
+    *("name", "title", "data", "partition", "poison", "model", "device", "fleet"),
     *("local", "strategy", "engine", "run"),
 )
 
@@ -303,9 +315,10 @@ def _runs(
     config: dict[str, Any] = {}
     for section in ("data", "partition", "model", "local", "engine"):
         config[section] = _resolve(section, _table(table, section, needed=True))
-    # Where nothing is said the model's own devices stay.
-    if "device" in table:
-        config["device"] = _resolve("device", _table(table, "device"))
+    # Where nothing is said data stay right, and the model's own devices.
+    for section in ("poison", "device"):
+        if section in table:
+            config[section] = _resolve(section, _table(table, section))
     if table.get("fleet"):
         config["fleet"] = _fleet(table["fleet"])
     config["strategy"] = _strategy(_table(table, "strategy"))

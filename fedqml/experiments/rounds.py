@@ -23,6 +23,7 @@ from fedqml.engines.cohort import Engine, Train
 from fedqml.engines.fleet import by_hardware
 from fedqml.engines.remote.engine import Remote
 from fedqml.experiments.costs import CircuitCosts, circuit_costs
+from fedqml.federated.coding import BYTES
 from fedqml.federated.sampling import sample
 from fedqml.federated.training import Local
 
@@ -159,7 +160,7 @@ def begin(federation: Federation) -> Progress:
     objective = federation.objective
     row = {"round": 0, "clients": [], "refused": [], "train_loss": None}
     row |= _tested(federation, objective.first, 0)
-    row |= _costs(federation, [])
+    row |= _costs(federation, [], 0)
     row["seconds"] = time.perf_counter() - started
     server = federation.server.init(objective.first)
     return Progress(0, objective.first[None], server, {}, (row,))
@@ -178,10 +179,12 @@ def advance(federation: Federation, progress: Progress) -> Progress:
     at_server = replace(context, scope="server/")
     folding = federation.server.begin(progress.server, at_server)
     notes: Row = {}
+    sent: list[float] = []
 
     def collect(part: Updates) -> None:
         notes.update(part.notes)
-        folding.add(part)
+        sent.extend(_bytes_up(part))
+        folding.add(replace(part, metrics=_measured(part)))
 
     clients = federation.train(context, progress.clients, collect)
     updates, server = folding.finish()
@@ -202,7 +205,8 @@ def advance(federation: Federation, progress: Progress) -> Progress:
     row |= notes
     row |= _tested(federation, params[0], number)
     absent = notes.get("absent", {})
-    row |= _costs(federation, [client for client in cohort.tolist() if str(client) not in absent])
+    present = [client for client in cohort.tolist() if str(client) not in absent]
+    row |= _costs(federation, present, round(sum(sent)))
     row["seconds"] = time.perf_counter() - started
     return Progress(number, params, server, clients, (*progress.rows, row))
 
@@ -241,7 +245,7 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _costs(federation: Federation, cohort: list[int]) -> Row:
+def _costs(federation: Federation, cohort: list[int], bytes_up: int) -> Row:
     objective = federation.objective
     model = len(objective.first) * objective.first.element_size()
     server, tested = federation.costs[objective], len(objective.data.data.test_set[1])
@@ -256,11 +260,24 @@ def _costs(federation: Federation, cohort: list[int]) -> Row:
     return {
         "samples": samples,
         "bytes_down": model * len(cohort),
-        "bytes_up": model * len(cohort),
+        "bytes_up": bytes_up,
         "circuit_evaluations": total.evaluations,
         "shots": total.shots,
         "hardware_evaluations": hardware,
     }
+
+
+def _bytes_up(updates: Updates) -> list[int] | list[float]:
+    """Return the bytes that each client sends: as it says itself, or those of all its numbers."""
+    rows = updates.delta
+    whole = rows.shape[1] * rows.element_size()
+    said = updates.metrics.get(BYTES)
+    return [whole] * len(rows) if said is None else said.tolist()
+
+
+def _measured(updates: Updates) -> Mapping[str, Tensor]:
+    """Return the metrics without the bytes, which are not the rules' business."""
+    return {name: values for name, values in updates.metrics.items() if name != BYTES}
 
 
 def _try_strategy(strategy: Strategy, first: Float[Tensor, " d"], k: int) -> None:
@@ -285,7 +302,7 @@ def _try_strategy(strategy: Strategy, first: Float[Tensor, " d"], k: int) -> Non
         raise InputError(
             f"The strategy fails on made-up updates with {type(error).__name__}: {error}"
         ) from error
-    if sent.delta.shape != row.shape or sent.metrics.keys() != one.metrics.keys():
+    if sent.delta.shape != row.shape or _measured(sent).keys() != one.metrics.keys():
         raise InputError(
             "The client's side of the strategy must leave a client's row and metrics in place, but "
             f"of shape {tuple(row.shape)} it leaves {tuple(sent.delta.shape)}, with the metrics "

@@ -6,13 +6,15 @@ from dataclasses import replace
 from jaxtyping import Float
 from torch import Tensor
 
-from fedqml.core.errors import InputError
+from fedqml.core.errors import InputError, require, whole
 from fedqml.core.finite import finite_rows
 from fedqml.core.transform import Folding, Transform, stateless
 from fedqml.core.updates import Context, State, Updates, concatenate
 
 Rule = Callable[[Float[Tensor, "k d"], Float[Tensor, " k"]], Float[Tensor, "1 d"]]
 """From updates and their weights to the one row that stands for them."""
+TolerantRule = Callable[[Float[Tensor, "k d"], int], Float[Tensor, "1 d"]]
+"""From updates and the number of them that may be anything to the one row."""
 
 
 def aggregator(rule: Rule) -> Transform:
@@ -27,11 +29,60 @@ def aggregator(rule: Rule) -> Transform:
     """
 
     def apply(updates: Updates, context: Context) -> Updates:
-        kept = _sound(updates).sorted()
-        _require_some(kept, context)
+        kept = collected(updates, context)
         return replace(kept, delta=rule(kept.delta, kept.weight))
 
     return stateless(apply)
+
+
+def tolerant(rule: TolerantRule, f: int, times: int, more: int) -> Transform:
+    """Make a server transform of a rule that needs ``k >= times f + more`` rows.
+
+    Rows are refused as ``aggregator`` does. Who was refused is one of the f faulty clients: the
+    rule has to withstand so many fewer, and nobody can break the bound by sending NaN.
+
+    Args:
+        rule: the rule.
+        f: how many of a round's clients may send anything, refused ones included.
+        times: see above.
+        more: see above.
+
+    Raises:
+        InputError: if ``f`` is no whole number from 0 on; in a round with too few rows for it, or
+            whose every row is refused.
+    """
+    whole("f", f, least=0)
+
+    def apply(updates: Updates, context: Context) -> Updates:
+        kept = collected(updates, context)
+        return replace(kept, delta=rule(kept.delta, remaining(kept, f, times, more)))
+
+    return stateless(apply)
+
+
+def remaining(updates: Updates, f: int, times: int, more: int) -> int:
+    """Return how many of the f faulty clients can be left after those that were refused.
+
+    Raises:
+        InputError: unless ``k >= times f + more`` for that number.
+    """
+    k, left = len(updates.clients), max(0, f - len(updates.refused))
+    bound = f"{times}f + {more} <= k = {k}, the number of updates"
+    require(times * left + more <= k, "f", left, f"satisfy {bound}")
+    return left
+
+
+def collected(updates: Updates, context: Context) -> Updates:
+    """Return the rows that are finite and weigh something, in rising order of client.
+
+    The clients of the others are refused.
+
+    Raises:
+        InputError: if no row is left.
+    """
+    kept = _sound(updates).sorted()
+    _require_some(kept, context)
+    return kept
 
 
 def weighted_mean(weight: Callable[[Tensor], Tensor]) -> Transform:

@@ -1,4 +1,4 @@
-"""Benchmarks reach into the package; a small part of each runs, so that a change is noticed."""
+"""Benchmarks reach into the package: a small part of each runs, so that a change is noticed."""
 
 import importlib
 import sys
@@ -44,3 +44,11 @@ def test_the_head_trains_in_every_way(load, monkeypatch, rule):
     head.by_hand(rule)()
     head.as_usual(rule)()
     assert head.averaging().keys() == {"mean", "stack", "add"}
+
+
+def test_aggregation_is_timed(load, monkeypatch):
+    aggregation = load("aggregation")
+    monkeypatch.setattr(aggregation, "ROUNDS", 1)
+    table = aggregation.measure(43, 200)
+    assert len(table) == len(aggregation.RULES) + 4
+    assert int(table[-1].split()[-2]) <= 10

@@ -19,6 +19,18 @@ RULES = [
     for m in pkgutil.iter_modules(package.__path__)
 ]
 each_rule = pytest.mark.parametrize("factory", RULES)
+SETTINGS = {
+    "bulyan": {"f": 0},
+    "centred_clipping": {"radius": 1.0, "iterations": 20},
+    "fltrust": {"root": 0},
+    "krum": {"f": 0},
+    "multi_krum": {"f": 0},
+    "trimmed_mean": {"f": 0},
+}
+
+
+def make(factory, **changes):
+    return factory(**SETTINGS.get(factory.__name__, {}) | changes)
 
 
 def cohort(delta, weight=None, clients=None):
@@ -42,7 +54,7 @@ def rows(k, d, seed):
 
 
 @each_rule
-@given(k=st.integers(1, 7), d=st.integers(1, 5), seed=st.integers(0, 99), data=st.data())
+@given(k=st.integers(3, 7), d=st.integers(1, 5), seed=st.integers(0, 99), data=st.data())
 def test_the_order_of_arrival_does_not_matter_to_a_bit(factory, k, d, seed, data):
     order = torch.tensor(data.draw(st.permutations(range(k))))
     updates = cohort(rows(k, d, seed), torch.arange(1.0, k + 1).double())
@@ -52,7 +64,7 @@ def test_the_order_of_arrival_does_not_matter_to_a_bit(factory, k, d, seed, data
         updates.weight[order],
         {"train_loss": updates.metrics["train_loss"][order]},
     )
-    a, b = aggregate(factory(), updates), aggregate(factory(), arrived)
+    a, b = aggregate(make(factory), updates), aggregate(make(factory), arrived)
     assert a.delta.shape == (1, d)
     assert torch.equal(a.delta, b.delta)
 
@@ -60,8 +72,8 @@ def test_the_order_of_arrival_does_not_matter_to_a_bit(factory, k, d, seed, data
 @each_rule
 def test_equal_rows_are_a_fixed_point(factory):
     row = rows(1, 4, 0)
-    result = aggregate(factory(), cohort(row.expand(6, -1)))
-    torch.testing.assert_close(result.delta, row, rtol=1e-14, atol=0)
+    result = aggregate(make(factory), cohort(row.expand(6, -1)))
+    torch.testing.assert_close(result.delta, row, rtol=1e-14, atol=1e-14)
 
 
 @each_rule
@@ -70,32 +82,33 @@ def test_rows_that_are_not_finite_are_refused_and_named(factory, bad):
     good = rows(4, 3, 1)
     with_bad = torch.cat([good, good[:1]])
     with_bad[4, 1] = bad
-    result = aggregate(factory(), cohort(with_bad))
+    result = aggregate(make(factory), cohort(with_bad))
     assert result.refused.tolist() == [4]
-    assert torch.equal(result.delta, aggregate(factory(), cohort(good)).delta)
+    assert torch.equal(result.delta, aggregate(make(factory), cohort(good)).delta)
 
 
 @each_rule
 @pytest.mark.parametrize("weight", [float("nan"), float("inf"), -1.0, 0.0])
 def test_a_client_cannot_spoil_the_rule_by_its_weight(factory, weight):
-    good = rows(3, 3, 1)
-    weights = torch.tensor([1.0, 2.0, weight]).double()
-    result = aggregate(factory(), cohort(good, weights))
-    assert result.refused.tolist() == [2]
-    assert torch.equal(result.delta, aggregate(factory(), cohort(good[:2], weights[:2])).delta)
+    good = rows(4, 3, 1)
+    weights = torch.tensor([1.0, 2.0, 1.0, weight]).double()
+    result = aggregate(make(factory), cohort(good, weights))
+    assert result.refused.tolist() == [3]
+    expected = aggregate(make(factory), cohort(good[:3], weights[:3]))
+    assert torch.equal(result.delta, expected.delta)
 
 
 @each_rule
 def test_it_needs_a_row_for_each_client(factory):
-    once = aggregate(factory(), cohort(rows(3, 2, 0)))
+    once = aggregate(make(factory), cohort(rows(3, 2, 0)))
     with pytest.raises(InputError, match="a row for each of the 3 clients, but there are 1"):
-        aggregate(factory(), once)
+        aggregate(make(factory), once)
 
 
 @each_rule
 def test_nothing_but_bad_rows_is_an_error(factory):
     with pytest.raises(InputError, match="In round 1 every update was refused"):
-        aggregate(factory(), cohort(torch.full((2, 2), float("nan")).double()))
+        aggregate(make(factory), cohort(torch.full((2, 2), float("nan")).double()))
 
 
 @given(st.integers(1, 6), st.integers(0, 99))

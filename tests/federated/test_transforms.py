@@ -1,4 +1,4 @@
-"""The contract of every transform that clients apply: row by row."""
+"""The contract of every transform that clients apply, attacks included: row by row."""
 
 import importlib
 import pkgutil
@@ -6,14 +6,23 @@ import pkgutil
 import pytest
 import torch
 
-import fedqml.federated.transforms as package
 from fedqml.core.errors import InputError
 from fedqml.core.updates import Context, Updates
-from fedqml.federated.transforms import clip
+from fedqml.experiments.config import PLUGINS
+from fedqml.federated.transforms import client_momentum, clip
 
-SETTINGS = {"clip": {"norm": 1.0}}
+SETTINGS = {
+    "clip": {"norm": 1.0},
+    "constant": {"attackers": [3, 8], "value": 7.0},
+    "free_rider": {"attackers": [3, 8]},
+    "gaussian": {"attackers": [3, 8]},
+    "sign_flip": {"attackers": 0.4},
+    "top_k": {"fraction": 0.5},
+}
+PACKAGES = [importlib.import_module(name) for name in PLUGINS["strategy.client"]]
 TRANSFORMS = [
     getattr(importlib.import_module(f"{package.__name__}.{m.name}"), m.name)
+    for package in PACKAGES
     for m in pkgutil.iter_modules(package.__path__)
 ]
 
@@ -58,3 +67,12 @@ def test_clipping_agrees_with_a_published_example():
 def test_a_norm_that_is_not_positive_is_refused():
     with pytest.raises(InputError, match="`norm` must be positive"):
         clip(0.0)
+
+
+def test_a_clients_momentum_is_its_running_mean():
+    rows, state = torch.tensor([[2.0], [4.0]]), None
+    for share in (0.5, 0.75, 0.875):
+        sent, state = apply(client_momentum(0.5), rows, state=state)
+        torch.testing.assert_close(sent, share * rows)
+    with pytest.raises(InputError, match=r"`beta` must be in \[0, 1\)"):
+        client_momentum(1.0)

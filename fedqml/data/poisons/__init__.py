@@ -1,0 +1,5 @@
+"""What attackers do to the data that they train on: a file each."""
+
+from fedqml.data.poisons.label_flip import label_flip
+
+__all__ = ["label_flip"]

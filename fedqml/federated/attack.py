@@ -1,0 +1,80 @@
+"""What attacks have in common: who attacks, and that nobody else's row changes."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from fedqml.core.attackers import Attackers, attacking, checked
+from fedqml.core.errors import InputError
+from fedqml.core.finite import finite_rows
+from fedqml.core.transform import Transform, stateless
+from fedqml.core.updates import Context, Updates
+
+Forge = Callable[
+    [Float[Tensor, "a d"], Int[Tensor, " a"], Context], Float[Tensor, "a d"] | Float[Tensor, "1 d"]
+]
+"""From the attackers' rows, their numbers and the context to the rows that they send."""
+Collude = Callable[[Float[Tensor, "h d"], int], Float[Tensor, "1 d"]]
+"""From the honest rows and the number of attackers to the row that each of these sends."""
+
+
+def attack(attackers: Attackers, forge: Forge) -> Transform:
+    """Make a transform of what attackers make of their own rows, row by row.
+
+    Args:
+        attackers: their numbers, or a fraction of each cohort; see ``fedqml.core.attackers``.
+        forge: what they send.
+
+    Raises:
+        InputError: if ``attackers`` is neither.
+    """
+    checked(attackers)
+
+    def apply(updates: Updates, context: Context) -> Updates:
+        theirs = attacking(attackers, updates.clients, context.cohort, context.seed)
+        if not theirs.any():
+            return updates
+        forged = forge(updates.delta[theirs], updates.clients[theirs], context)
+        return _with(updates, theirs, forged)
+
+    return stateless(apply)
+
+
+def collusion(attackers: Attackers, collude: Collude) -> Transform:
+    """Make a transform of what attackers send who know the honest rows, those that are finite.
+
+    It stands on the server's side, before what defends it.
+
+    Args:
+        attackers: as for ``attack``.
+        collude: what they send.
+
+    Raises:
+        InputError: if ``attackers`` is neither; in a round without honest clients.
+    """
+    checked(attackers)
+
+    def apply(updates: Updates, context: Context) -> Updates:
+        # The order of arrival must not matter.
+        updates = updates.sorted()
+        theirs = attacking(attackers, updates.clients, context.cohort, context.seed)
+        honest = ~theirs & finite_rows(updates.delta)
+        count = int(theirs.sum())
+        if not count:
+            return updates
+        if not honest.any():
+            raise InputError(
+                f"In round {context.round} the {count} attackers have no honest and finite rows to "
+                "hide among."
+            )
+        return _with(updates, theirs, collude(updates.delta[honest], count))
+
+    return stateless(apply)
+
+
+def _with(updates: Updates, theirs: Bool[Tensor, " k"], rows: Float[Tensor, "_ d"]) -> Updates:
+    delta = updates.delta.clone()
+    delta[theirs] = rows
+    return replace(updates, delta=delta)

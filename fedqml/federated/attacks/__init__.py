@@ -1,0 +1,8 @@
+"""What clients may send instead of their updates, each knowing its own only: a file each."""
+
+from fedqml.federated.attacks.constant import constant
+from fedqml.federated.attacks.free_rider import free_rider
+from fedqml.federated.attacks.gaussian import gaussian
+from fedqml.federated.attacks.sign_flip import sign_flip
+
+__all__ = ["constant", "free_rider", "gaussian", "sign_flip"]
