@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from fedqml.core.random import shuffled
+from fedqml.core.random import order
 
 
 class BatchPlan(NamedTuple):
@@ -53,23 +53,27 @@ def batch_plans(
         <BLANKLINE>
                 [[2, 1, 0]]])
     """
-    sizes = [len(own) for own in rows]
-    batch, steps = min(batch_size, max(sizes)), -(-max(sizes) // batch_size)
-    order = np.empty((len(rows), epochs, steps * batch), dtype=np.int64)
-    keys = np.zeros((len(rows), epochs, steps), dtype=np.int64)
-    for own, places, key, n, rng in zip(rows, order, keys, sizes, rngs, strict=True):
-        numbers = own.numpy()
-        # Padding with the client's own first example keeps its values finite if they are.
-        places[:, n:] = numbers[0]
-        for epoch in places:
-            epoch[:n] = numbers[shuffled(n, rng)]
+    sizes = np.array([len(own) for own in rows])
+    longest = int(sizes.max())
+    batch, steps = min(batch_size, longest), -(-longest // batch_size)
+    # What a client has fewer of than the longest stays behind in every order.
+    drawn = np.full((len(rows), epochs, longest), ~np.uint64(0))
+    keys = np.zeros((len(rows), epochs, steps), dtype=np.uint64)
+    for own, key, n, rng in zip(drawn, keys, sizes.tolist(), rngs, strict=True):
         used = -(-n // batch_size)
-        bits = rng.bit_generator.random_raw(epochs * used) >> np.uint64(1)
-        key[:, :used] = bits.reshape(epochs, used)
-    mask = torch.arange(steps * batch) < torch.tensor(sizes)[:, None, None]
+        bits = rng.bit_generator.random_raw(epochs * (n + used))
+        own[:, :n] = bits[: epochs * n].reshape(epochs, n)
+        key[:, :used] = bits[epochs * n :].reshape(epochs, used)
+    counts = sizes[:, None, None]
+    # Padding with the client's own first example keeps its values finite if they are.
+    places = np.zeros((len(rows), epochs, steps * batch), dtype=np.int64)
+    places[..., :longest] = order(drawn)
+    places[places >= counts] = 0
+    numbers = torch.cat(tuple(rows)).numpy()[places + (np.cumsum(sizes) - sizes)[:, None, None]]
+    mask = torch.arange(steps * batch) < torch.from_numpy(counts)
     shape = len(rows), epochs, steps, batch
     return BatchPlan(
-        torch.from_numpy(order).reshape(shape),
+        torch.from_numpy(numbers).reshape(shape),
         mask.expand(-1, epochs, -1).reshape(shape),
-        torch.from_numpy(keys),
+        torch.from_numpy((keys >> np.uint64(1)).view(np.int64)),
     )

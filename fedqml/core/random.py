@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, UInt64
 
 
 def stream(seed: int, name: str, *indices: int) -> np.random.Generator:
@@ -71,9 +71,9 @@ _WORD = (1 << 64) - 1
 def shuffled(n: int, rng: np.random.Generator) -> Int[np.ndarray, " n"]:
     """Return the numbers from 0 to ``n - 1`` in random order.
 
-    The order sorts 64 raw random bits for each number. NumPy promises the raw bits of a Philox
-    generator for ever, but not what ``Generator.permutation`` makes of them: with it, cohorts,
-    batches and splits would depend on NumPy's version.
+    The order sorts 64 raw random bits for each number, see ``order``. NumPy promises the raw bits
+    of a Philox generator for ever, but not what ``Generator.permutation`` makes of them: with it,
+    cohorts, batches and splits would depend on NumPy's version.
 
     Args:
         n: how many numbers.
@@ -83,7 +83,25 @@ def shuffled(n: int, rng: np.random.Generator) -> Int[np.ndarray, " n"]:
         >>> shuffled(5, stream(0, "example"))
         array([2, 3, 1, 0, 4])
     """
-    return np.argsort(rng.bit_generator.random_raw(n), kind="stable")
+    return order(rng.bit_generator.random_raw(n))
+
+
+def order(bits: UInt64[np.ndarray, "*rows n"]) -> Int[np.ndarray, "*rows n"]:
+    """Return the places of random bits in rising order.
+
+    Numbers that agree in all but their last ``log2 n`` bits stand in the order of their places:
+    these bits make room for the place, as sorting is many times quicker than ``argsort``.
+
+    Args:
+        bits: 64 random bits each; every row is sorted by itself.
+
+    Example:
+        >>> order(np.array([3 << 60, 1 << 60, 2 << 60], dtype=np.uint64))
+        array([1, 2, 0])
+    """
+    n = bits.shape[-1]
+    low = np.uint64((1 << (n - 1).bit_length()) - 1)
+    return (np.sort(bits & ~low | np.arange(n, dtype=np.uint64)) & low).astype(np.int64)
 
 
 def derive(seed: int, name: str, *indices: int) -> int:

@@ -353,6 +353,7 @@ def test_the_parts_of_a_step_make_up_the_step(apart, count):
         values.append((value, size))
     expected = [*tensors, *(torch.stack(each) for each in zip(*values, strict=True))]
     assert all(map(same, results, expected))
+    assert not any(result.is_inference() for result in results)  # they can be trained further
 
 
 def test_random_operations_and_work_in_place_are_unfit():

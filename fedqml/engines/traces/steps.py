@@ -138,8 +138,7 @@ class _Shape:
             self._blocks.clear()
         if not self._splits:
             return self._untraced(tensors, batches)
-        with torch.no_grad():
-            return self._blocks[length](tensors, batches)
+        return self._blocks[length](tensors, batches)
 
     def _untraced(self, tensors: list[Tensor], batches: Batches) -> list[Tensor]:
         reports = []

@@ -4,10 +4,10 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, lru_cache
+from dataclasses import dataclass
+from functools import cache, lru_cache, partial
 from itertools import pairwise
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,9 +15,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedqml.quantum.native.columns import Columns
 from fedqml.quantum.native.program import Program
-from fedqml.quantum.native.tape import Passes, Tape
+from fedqml.quantum.native.tape import Passes
 
 # More rows are evaluated one chunk after the other, so that memory stays bounded.
 _ROWS = 8192
@@ -49,14 +48,6 @@ def available() -> bool:
     except ImportError:
         return False
     return True
-
-
-@cache
-def _kernels(states: bool) -> tuple[ModuleType, ModuleType]:
-    # late, as importing Numba takes as long as importing the rest of this package
-    from fedqml.quantum.native import contract, kernels, turns
-
-    return kernels if states else contract, turns
 
 
 def expectations(
@@ -143,20 +134,16 @@ def _parts(clients: int, batch: int) -> list[tuple[slice, slice]]:
 
 def _evaluate(program: Program, batch: int, x: Array, w: Array, out: Array, keep: bool) -> Tensor:
     """Write the values; return what was computed on the way, with the states if asked to."""
-    (parts, method), columns = _tables(program)
-    kernels, turns = _kernels(isinstance(method, Passes))
-    sizes = _sizes(program, len(x), x.dtype)
-    behind = sizes.tables
-    row = behind + sizes.state if keep and sizes.keeps else behind
-    kept = torch.empty(sizes.groups, row, dtype=_PRECISIONS[x.dtype])
+    call = _prepared(program, len(x), batch, x.dtype)
+    kept = torch.empty(call.groups, call.kept if keep else call.tables, dtype=call.precision)
     tables = kept.numpy()
 
     def work(groups: tuple[int, int]) -> None:
-        turns.lay_out(*parts, *columns, batch, x, w, groups, tables)
-        memory = _memory(sizes.scratch, x.dtype)
-        kernels.evaluate(*method, groups, tables, behind, memory, out)
+        memory = _memory(call.scratch, x.dtype)
+        call.lay_out(x, w, groups, tables)
+        call.evaluate(groups, tables, call.tables, memory, out)
 
-    _in_threads(sizes, work)
+    _in_threads(call, work)
     return kept
 
 
@@ -170,75 +157,83 @@ def _differentiate(
     into_x: Array,
     into_w: Array,
 ) -> None:
-    (parts, method), columns = _tables(program)
-    kernels, turns = _kernels(isinstance(method, Passes))
-    sizes = _sizes(program, len(x), x.dtype)
-    behind = sizes.tables
-    again = kept.numel() == 0
+    call = _prepared(program, len(x), batch, x.dtype)
+    behind, again = call.tables, kept.numel() == 0
     if again:
-        kept = torch.empty(sizes.groups, behind, dtype=_PRECISIONS[x.dtype])
+        kept = torch.empty(call.groups, behind, dtype=call.precision)
     tables = kept.numpy()
-    slopes = np.empty((sizes.groups, sizes.slopes))
+    slopes = np.empty((call.groups, call.slopes))
 
     def work(groups: tuple[int, int]) -> None:
+        memory = _memory(call.scratch, x.dtype)
         if again:
-            turns.lay_out(*parts, *columns, batch, x, w, groups, tables)
-        memory = _memory(sizes.scratch, x.dtype)
+            call.lay_out(x, w, groups, tables)
         if tables.shape[1] > behind:
-            kernels.differentiate(*method, groups, tables, behind, memory, cotangents, slopes)
+            call.differentiate(groups, tables, behind, memory, cotangents, slopes)
             return
         nothing = np.empty((0, 0), x.dtype)
         for group in range(*groups):
             one = group, group + 1
-            kernels.evaluate(*method, one, tables, behind, memory, nothing)
-            kernels.differentiate(*method, one, tables, behind, memory, cotangents, slopes)
+            call.evaluate(one, tables, behind, memory, nothing)
+            call.differentiate(one, tables, behind, memory, cotangents, slopes)
 
-    _in_threads(sizes, work)
-    own = *parts[:4], *columns[:2]
-    turns.collect(*own, batch, x, w, slopes, tables, into_x, into_w)
-
-
-def _tables(program: Program) -> tuple[Tape, Columns]:
-    assert program.tape is not None, "only called where the kernels run"
-    assert program.columns is not None, "likewise"
-    return program.tape, program.columns
+    _in_threads(call, work)
+    call.collect(x, w, slopes, tables, into_x, into_w)
 
 
-class _Sizes(NamedTuple):
-    """How much memory some examples take, counted in numbers.
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """A call of the kernels but for its numbers: their tables, and how much memory it takes.
 
     Args:
+        lay_out: the kernel of this name, given its first arguments; likewise the next three.
+        evaluate: likewise.
+        differentiate: likewise.
+        collect: likewise.
+        precision: PyTorch's name for the type of the numbers, in which the rest is counted.
         groups: how many groups of as many examples as a vector has lanes.
         tables: a group's quaternions and turns.
-        state: a group's state.
-        keeps: whether the states of all groups are kept for the gradient.
+        kept: the same with a group's state, if those of all groups are kept for the gradient.
         slopes: a group's slopes.
         scratch: what a thread needs for states, a block of each, and cotangents.
         work: how long it takes, see ``Passes`` and ``Network``.
     """
 
+    lay_out: Callable[..., None]
+    evaluate: Callable[..., None]
+    differentiate: Callable[..., None]
+    collect: Callable[..., None]
+    precision: torch.dtype
     groups: int
     tables: int
-    state: int
-    keeps: bool
+    kept: int
     slopes: int
     scratch: int
     work: int
 
 
 @lru_cache(maxsize=256)
-def _sizes(program: Program, rows: int, dtype: np.dtype[Any]) -> _Sizes:
+def _prepared(program: Program, rows: int, batch: int, dtype: np.dtype[Any]) -> _Prepared:
+    assert program.tape is not None, "only called where the kernels run"
+    assert program.columns is not None, "likewise"
+    # late, as importing Numba takes as long as importing the rest of this package
+    from fedqml.quantum.native import contract, kernels, turns
     from fedqml.quantum.native.lanes import WIDTH_BYTES
 
-    (parts, method), _ = _tables(program)
+    (parts, method), columns = program.tape, program.columns
+    loops = kernels if isinstance(method, Passes) else contract
     lanes = WIDTH_BYTES // dtype.itemsize
     groups, runs = -(-rows // lanes), len(parts.runs) - 1
-    state = method.size * lanes
-    return _Sizes(
+    tables, state = (4 * runs + 2 * len(parts.turns)) * lanes, method.size * lanes
+    return _Prepared(
+        lay_out=partial(turns.lay_out, *parts, *columns, batch),
+        evaluate=partial(loops.evaluate, *method),
+        differentiate=partial(loops.differentiate, *method),
+        collect=partial(turns.collect, *parts[:4], *columns[:2], batch),
+        precision=_PRECISIONS[dtype],
         groups=groups,
-        tables=(4 * runs + 2 * len(parts.turns)) * lanes,
-        state=state,
-        keeps=groups * state * dtype.itemsize <= _KEPT_BYTES,
+        tables=tables,
+        kept=tables + (state if groups * state * dtype.itemsize <= _KEPT_BYTES else 0),
         slopes=3 * runs * lanes,
         scratch=(2 * method.size + 2 * method.extra + method.observables) * lanes,
         work=groups * method.work,
@@ -264,9 +259,9 @@ def _memory(numbers: int, dtype: np.dtype[Any]) -> Array:
     return memory[:size].view(dtype)
 
 
-def _in_threads(sizes: _Sizes, work: Callable[[tuple[int, int]], None]) -> None:
+def _in_threads(call: _Prepared, work: Callable[[tuple[int, int]], None]) -> None:
     """Do the groups of rows in as many threads as PyTorch may use, if there is much to do."""
-    groups, worth = sizes.groups, sizes.work // _WORTH_A_THREAD
+    groups, worth = call.groups, call.work // _WORTH_A_THREAD
     threads = min(torch.get_num_threads(), groups, worth) if worth > 1 else 1
     if threads == 1:
         work((0, groups))
