@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float64, Int
 
 
 def stream(seed: int, name: str, *indices: int) -> np.random.Generator:
@@ -84,6 +84,21 @@ def shuffled(n: int, rng: np.random.Generator) -> Int[np.ndarray, " n"]:
         array([2, 3, 1, 0, 4])
     """
     return np.argsort(rng.bit_generator.random_raw(n), kind="stable")
+
+
+def uniform(n: int, rng: np.random.Generator) -> Float64[np.ndarray, " n"]:
+    """Return numbers uniform in the open interval (0, 1), from raw bits as ``shuffled``.
+
+    Args:
+        n: how many numbers.
+        rng: the random stream.
+
+    Example:
+        >>> uniform(2, stream(0, "example")).round(3)
+        array([0.336, 0.335])
+    """
+    bits = rng.bit_generator.random_raw(n) >> np.uint64(12)
+    return (bits + 0.5) * 2.0**-52
 
 
 def derive(seed: int, name: str, *indices: int) -> int:

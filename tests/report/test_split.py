@@ -67,3 +67,14 @@ def test_owners_are_named_where_there_are_any(tmp_path: Path) -> None:
     table = clients_table(splits(experiment(tmp_path))[0])
     assert table.head == ("Client", "Owner", "Examples", "malignant", "benign")
     assert table.rows[1] == ("1", "hospital 1", "9", "4", "5")
+
+
+def test_noise_in_the_clients_features_is_told(tmp_path: Path) -> None:
+    quiet, noisy = ([{**c, "noise": noise} for c in split(3)] for noise in (0.0, 0.25))
+    write_run(
+        tmp_path, label="a", config=settings(local__epochs=1), clients=[*quiet[:1], *noisy[1:]]
+    )
+    write_run(tmp_path, label="b", config=settings(local__epochs=2), clients=quiet)
+    first, second = splits(experiment(tmp_path))
+    assert "noise of standard deviation 0.0000 to 0.2500" in describe(first)
+    assert "noise" not in describe(second)
