@@ -29,8 +29,9 @@ class BatchPlan(NamedTuple):
 def batch_plans(
     rows: Sequence[Int[Tensor, " _"]],
     batch_size: int,
-    epochs: int,
+    epochs: int | Sequence[int],
     rngs: Iterable[np.random.Generator],
+    most: Sequence[int | None] = (),
 ) -> BatchPlan:
     """Draw the batches of clients: every epoch visits all of a client's rows once, in a new order.
 
@@ -38,8 +39,10 @@ def batch_plans(
         rows: each client's rows in the pooled data.
         batch_size: examples a batch; the last batch of an epoch has what is left, so a client
             with fewer rows than this still trains on all of them.
-        epochs: passes over the rows.
+        epochs: passes over the rows, of all clients or of each. Who makes fewer has none at first,
+            so that all end together.
         rngs: each client's stream of this round; drawn from one after the other.
+        most: how many batches each client is allowed, if at all limited: its last ones.
 
     Returns:
         The plans with a leading client axis, padded to the longest by masked examples. A client's
@@ -55,21 +58,34 @@ def batch_plans(
     """
     sizes = [len(own) for own in rows]
     batch, steps = min(batch_size, max(sizes)), -(-max(sizes) // batch_size)
-    order = np.empty((len(rows), epochs, steps * batch), dtype=np.int64)
-    keys = np.zeros((len(rows), epochs, steps), dtype=np.int64)
-    for own, places, key, n, rng in zip(rows, order, keys, sizes, rngs, strict=True):
+    passes = [epochs] * len(rows) if isinstance(epochs, int) else list(epochs)
+    longest = max(passes)
+    order = np.empty((len(rows), longest, steps * batch), dtype=np.int64)
+    keys = np.zeros((len(rows), longest, steps), dtype=np.int64)
+    for own, places, key, n, p, rng in zip(rows, order, keys, sizes, passes, rngs, strict=True):
         numbers = own.numpy()
         # Padding with the client's own first example keeps its values finite if they are.
+        places[: longest - p] = numbers[0]
         places[:, n:] = numbers[0]
-        for epoch in places:
+        for epoch in places[longest - p :]:
             epoch[:n] = numbers[shuffled(n, rng)]
         used = -(-n // batch_size)
-        bits = rng.bit_generator.random_raw(epochs * used) >> np.uint64(1)
-        key[:, :used] = bits.reshape(epochs, used)
+        bits = rng.bit_generator.random_raw(p * used) >> np.uint64(1)
+        key[longest - p :, :used] = bits.reshape(p, used)
     mask = torch.arange(steps * batch) < torch.tensor(sizes)[:, None, None]
-    shape = len(rows), epochs, steps, batch
-    return BatchPlan(
-        torch.from_numpy(order).reshape(shape),
-        mask.expand(-1, epochs, -1).reshape(shape),
-        torch.from_numpy(keys),
-    )
+    begun = torch.arange(longest) >= longest - torch.tensor(passes)[:, None]
+    shape = len(rows), longest, steps, batch
+    mask = (mask & begun[..., None]).reshape(shape)
+    if any(limit is not None for limit in most):
+        mask = mask & _last(mask, most)[..., None]
+    return BatchPlan(torch.from_numpy(order).reshape(shape), mask, torch.from_numpy(keys))
+
+
+def _last(
+    mask: Bool[Tensor, "k epochs steps batch"], most: Sequence[int | None]
+) -> Bool[Tensor, "k epochs steps"]:
+    """Return which batches are among the last that each client is allowed."""
+    used = mask.any(-1)
+    to_come = used.flatten(1).flip(1).cumsum(1).flip(1).view(used.shape)
+    limits = [used[0].numel() if limit is None else limit for limit in most]
+    return to_come <= torch.tensor(limits)[:, None, None]

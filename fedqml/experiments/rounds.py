@@ -19,11 +19,12 @@ from fedqml.core.random import derive, stream
 from fedqml.core.transform import Strategy, Transform
 from fedqml.core.updates import Context, State, Updates
 from fedqml.data.task import Objective, Task
-from fedqml.engines.cohort import Engine, Train
+from fedqml.engines.cohort import Engine, Train, kept_by
 from fedqml.engines.fleet import by_hardware
 from fedqml.experiments.costs import CircuitCosts, circuit_costs
+from fedqml.experiments.personal import personal_measures
 from fedqml.federated.sampling import sample
-from fedqml.federated.training import Local
+from fedqml.federated.training import Local, Received
 
 Row = dict[str, Any]
 """A round in the history, as it stands in ``history.jsonl``."""
@@ -37,7 +38,7 @@ class Federation:
         objective: model, loss and data as a function of the weights.
         train: trains a cohort.
         server: the server's side of the strategy.
-        epochs: local epochs a round, for the costs.
+        local: how a client trains.
         costs: circuit executions for one example, on each kind of hardware.
         rounds: how many rounds to train.
         clients_per_round: the cohort's size.
@@ -48,7 +49,7 @@ class Federation:
     objective: Objective
     train: Train
     server: Transform
-    epochs: int
+    local: Local
     costs: Mapping[Objective, CircuitCosts]
     rounds: int
     clients_per_round: int
@@ -132,14 +133,19 @@ def federation(
         clients_per_round,
         f"be at most the number of clients, {clients}",
     )
+    beyond = sorted(client for client in local.budgets if client not in range(clients))
+    allowed = f"name clients from 0 to {clients - 1}"
+    require(not beyond, "budgets", beyond, allowed)
     objective = task.objective(seed)
     train = by_hardware(engine)(objective, local, strategy.client)
-    _try_strategy(strategy, objective.first, clients_per_round)
+    _try_strategy(strategy, objective.first, clients_per_round, clients)
+    sent = _sent(strategy.server, strategy.server.init(objective.first))
+    local.start(Received(objective.first, sent, objective.packing), {})
     return Federation(
         objective,
         train,
         strategy.server,
-        local.epochs,
+        local,
         {kind: circuit_costs(kind) for kind in (objective, *objective.equipped.values())},
         rounds,
         clients_per_round,
@@ -154,7 +160,8 @@ def begin(federation: Federation) -> Progress:
     objective = federation.objective
     row = {"round": 0, "clients": [], "refused": [], "train_loss": None}
     row |= _tested(federation, objective.first, 0)
-    row |= _costs(federation, [])
+    row |= _at_home(federation, [], objective.first, {}, {}, 0)
+    row |= _costs(federation, [], {})
     row["seconds"] = time.perf_counter() - started
     server = federation.server.init(objective.first)
     return Progress(0, objective.first[None], server, {}, (row,))
@@ -169,7 +176,15 @@ def advance(federation: Federation, progress: Progress) -> Progress:
     started = time.perf_counter()
     number = progress.round + 1
     cohort = sample(federation.clients, federation.clients_per_round, federation.seed, number)
-    context = Context(number, cohort, progress.params, federation.seed)
+    sent = _sent(federation.server, progress.server)
+    context = Context(
+        number,
+        cohort,
+        progress.params,
+        federation.seed,
+        sent=sent,
+        population=federation.clients,
+    )
     at_server = replace(context, scope="server/")
     folding = federation.server.begin(progress.server, at_server)
     clients = federation.train(context, progress.clients, folding.add)
@@ -189,7 +204,8 @@ def advance(federation: Federation, progress: Progress) -> Progress:
         "train_loss": _finite(float((share * updates.metrics["train_loss"]).sum())),
     }
     row |= _tested(federation, params[0], number)
-    row |= _costs(federation, cohort.tolist())
+    row |= _at_home(federation, cohort.tolist(), params[0], sent, clients, number)
+    row |= _costs(federation, cohort.tolist(), sent)
     row["seconds"] = time.perf_counter() - started
     return Progress(number, params, server, clients, (*progress.rows, row))
 
@@ -219,6 +235,28 @@ def _tested(federation: Federation, params: Float[Tensor, " d"], round: int) -> 
     return {f"test_{name}": _finite(value) for name, value in values.items()}
 
 
+def _at_home(
+    federation: Federation,
+    cohort: list[int],
+    params: Float[Tensor, " d"],
+    sent: State,
+    clients: State,
+    round: int,
+) -> Row:
+    """Return what the cohort's own models come to, where the local rule gives them some."""
+    if federation.local.personal is None:
+        return {}
+    received = Received(params, sent, federation.objective.packing)
+    values = personal_measures(
+        federation.objective,
+        federation.local.personal,
+        received,
+        kept_by(clients, cohort),
+        _evaluation_key(federation, round),
+    )
+    return {f"test_personal_{name}": _finite(value) for name, value in values.items()}
+
+
 def _evaluation_key(federation: Federation, round: int) -> Tensor:
     return torch.tensor(derive(federation.seed, "evaluation", round) % 2**63)
 
@@ -228,7 +266,12 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _costs(federation: Federation, cohort: list[int]) -> Row:
+def _sent(server: Transform, state: State) -> State:
+    """Return what goes to the clients beside the weights."""
+    return server.sends(state) if server.sends else {}
+
+
+def _costs(federation: Federation, cohort: list[int], sent: State) -> Row:
     objective = federation.objective
     model = len(objective.first) * objective.first.element_size()
     server, tested = federation.costs[objective], len(objective.data.data.test[1])
@@ -236,13 +279,14 @@ def _costs(federation: Federation, cohort: list[int]) -> Row:
     samples = 0
     for client in cohort:
         costs = federation.costs[objective.of(client)]
-        trained = federation.epochs * len(objective.data.clients[client])
+        local, rows = federation.local, len(objective.data.clients[client])
+        trained = local.budget(client).samples(rows, local.batch_size, local.epochs)
         total += trained * costs.gradient
         hardware += trained * costs.hardware_gradient
         samples += trained
     return {
         "samples": samples,
-        "bytes_down": model * len(cohort),
+        "bytes_down": (model + sum(t.nbytes for t in sent.values())) * len(cohort),
         "bytes_up": model * len(cohort),
         "circuit_evaluations": total.evaluations,
         "shots": total.shots,
@@ -250,15 +294,15 @@ def _costs(federation: Federation, cohort: list[int]) -> Row:
     }
 
 
-def _try_strategy(strategy: Strategy, first: Float[Tensor, " d"], k: int) -> None:
+def _try_strategy(strategy: Strategy, first: Float[Tensor, " d"], k: int, clients: int) -> None:
     """Apply both sides to made-up updates, so that what does not fit is said before training."""
     cohort = torch.arange(k)
     draws = stream(0, "trial").standard_normal(len(first), dtype=np.float32)
     row = torch.from_numpy(draws).mul_(1e-3).to(first.dtype)[None]
     ones = torch.ones_like(first[:1])
-    context = Context(1, cohort, first[None], seed=0)
+    context = Context(1, cohort, first[None], seed=0, population=clients)
     try:
-        one = Updates(cohort[:1], row, ones, {"train_loss": ones})
+        one = Updates(cohort[:1], row, ones, {"train_loss": ones, "steps": ones})
         state = {name: value[None] for name, value in strategy.client.init(first).items()}
         sent, _ = strategy.client.apply(one, state, context)
         # One by one, as they come from an engine for large models: no stack but the rule's own.
