@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from fedqml.report.split import clients_table, describe, splits
+from fedqml.report.split_figure import draw_splits
 from tests.report.builders import CENTRAL, experiment
 from tests.report.fake_results import settings, split, write_run
 
@@ -78,3 +79,10 @@ def test_noise_in_the_clients_features_is_told(tmp_path: Path) -> None:
     first, second = splits(experiment(tmp_path))
     assert "noise of standard deviation 0.0000 to 0.2500" in describe(first)
     assert "noise" not in describe(second)
+
+
+def test_noise_is_drawn_on_an_axis_of_its_own(tmp_path: Path) -> None:
+    write_run(tmp_path, clients=[{**c, "noise": 0.1 * i} for i, c in enumerate(split(3))])
+    figure = draw_splits(splits(experiment(tmp_path)))
+    assert figure is not None
+    assert b"noise (standard deviation)" in figure.svg
