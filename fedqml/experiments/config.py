@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fedqml.core.errors import InputError, require
-from fedqml.core.resolve import call, find, nearest, placed, settings
+from fedqml.core.resolve import call, find, nearest, settings
 from fedqml.experiments.labels import LABELS, labels
 from fedqml.federated.budget import Budget
 
@@ -302,8 +302,8 @@ def _fleet(entries: Any) -> list[dict[str, Any]]:
         made = {**entry, "clients": list(_clients(entry["clients"]))}
         if "device" in entry:
             made["device"] = _resolve("device", _table(entry, "device"), "fleet.device")
-        with placed("fleet"):
-            Budget(entry.get("epochs"), entry.get("batches"))
+        budget = {key: entry[key] for key in ("epochs", "batches") if key in entry}
+        call(Budget, settings(Budget, budget, "fleet"), "fleet")
         fleet.append(made)
     named: list[int] = [client for entry in fleet for client in entry["clients"]]
     twice = sorted(client for client, count in Counter(named).items() if count > 1)

@@ -82,7 +82,7 @@ def test_costs_follow_the_budgets():
     assert progress.rows[1]["samples"] == 4 + 18 + 10 + 18 + 28
 
 
-@pytest.mark.parametrize("bad", [{"epochs": 0}, {"batches": 0}, {"batches": 1.5}])
+@pytest.mark.parametrize("bad", [{"epochs": 0}, {"batches": 0}])
 def test_a_budget_is_at_least_one(bad):
     with pytest.raises(InputError, match=f"`{next(iter(bad))}` must be"):
         Budget(**bad)
