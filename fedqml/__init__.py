@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from fedqml.experiments.python import History as History
     from fedqml.experiments.python import run as run
     from fedqml.federated import local as local
+    from fedqml.federated.aggregators.fednova import fednova as fednova
     from fedqml.federated.aggregators.mean import mean as mean
+    from fedqml.federated.aggregators.scaffold import scaffold as scaffold
+    from fedqml.federated.budget import Budget as Budget
     from fedqml.federated.transforms.clip import clip as clip
     from fedqml.quantum import ansatze as ansatze
     from fedqml.quantum import devices as devices
@@ -45,7 +48,10 @@ _HOMES = {
     "fedqml.data.losses": ("accuracy", "cross_entropy"),
     "fedqml.data.task": ("Task",),
     "fedqml.experiments.python": ("History", "run"),
+    "fedqml.federated.aggregators.fednova": ("fednova",),
     "fedqml.federated.aggregators.mean": ("mean",),
+    "fedqml.federated.aggregators.scaffold": ("scaffold",),
+    "fedqml.federated.budget": ("Budget",),
     "fedqml.federated.transforms.clip": ("clip",),
     "fedqml.quantum.circuit": ("Circuit",),
     "fedqml.quantum.equipment": ("on",),

@@ -29,8 +29,9 @@ class BatchPlan(NamedTuple):
 def batch_plans(
     rows: Sequence[Int[Tensor, " _"]],
     batch_size: int,
-    epochs: int,
+    epochs: int | Sequence[int],
     rngs: Iterable[np.random.Generator],
+    most: Sequence[int | None] = (),
 ) -> BatchPlan:
     """Draw the batches of clients: every epoch visits all of a client's rows once, in a new order.
 
@@ -38,8 +39,10 @@ def batch_plans(
         rows: each client's rows in the pooled data.
         batch_size: examples a batch; the last batch of an epoch has what is left, so a client
             with fewer rows than this still trains on all of them.
-        epochs: passes over the rows.
+        epochs: passes over the rows, of all clients or of each. Who makes fewer has none at first,
+            so that all end together.
         rngs: each client's stream of this round; drawn from one after the other.
+        most: how many batches each client is allowed, if at all limited: its last ones.
 
     Returns:
         The plans with a leading client axis, padded to the longest by masked examples. A client's
@@ -56,24 +59,30 @@ def batch_plans(
     sizes = np.array([len(own) for own in rows])
     longest = int(sizes.max())
     batch, steps = min(batch_size, longest), -(-longest // batch_size)
+    passes = np.broadcast_to(epochs, len(rows))
+    most_passes = int(passes.max())
     # What a client has fewer of than the longest stays behind in every order.
-    drawn = np.full((len(rows), epochs, longest), ~np.uint64(0))
-    keys = np.zeros((len(rows), epochs, steps), dtype=np.uint64)
-    for own, key, n, rng in zip(drawn, keys, sizes.tolist(), rngs, strict=True):
+    drawn = np.full((len(rows), most_passes, longest), ~np.uint64(0))
+    keys = np.zeros((len(rows), most_passes, steps), dtype=np.uint64)
+    each = zip(drawn, keys, sizes.tolist(), passes.tolist(), rngs, strict=True)
+    for own, key, n, p, rng in each:
         used = -(-n // batch_size)
-        bits = rng.bit_generator.random_raw(epochs * (n + used))
-        own[:, :n] = bits[: epochs * n].reshape(epochs, n)
-        key[:, :used] = bits[epochs * n :].reshape(epochs, used)
+        bits = rng.bit_generator.random_raw(p * (n + used))
+        own[-p:, :n] = bits[: p * n].reshape(p, n)
+        key[-p:, :used] = bits[p * n :].reshape(p, used)
     counts = sizes[:, None, None]
     # Padding with the client's own first example keeps its values finite if they are.
-    places = np.zeros((len(rows), epochs, steps * batch), dtype=np.int64)
+    places = np.zeros((len(rows), most_passes, steps * batch), dtype=np.int64)
     places[..., :longest] = order(drawn)
     places[places >= counts] = 0
     numbers = torch.cat(tuple(rows)).numpy()[places + (np.cumsum(sizes) - sizes)[:, None, None]]
-    mask = torch.arange(steps * batch) < torch.from_numpy(counts)
-    shape = len(rows), epochs, steps, batch
+    begun = np.arange(most_passes) >= most_passes - passes[:, None]
+    shape = len(rows), most_passes, steps, batch
+    mask = torch.from_numpy((np.arange(steps * batch) < counts) & begun[..., None]).reshape(shape)
+    if any(limit is not None for limit in most):
+        mask = mask & _last(mask, most)[..., None]
     return BatchPlan(
         torch.from_numpy(numbers).reshape(shape),
-        mask.expand(-1, epochs, -1).reshape(shape),
+        mask,
         torch.from_numpy((keys >> np.uint64(1)).view(np.int64)),
     )

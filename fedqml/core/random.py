@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int, UInt64
+from jaxtyping import Float64, Int, UInt64
 
 
 def stream(seed: int, name: str, *indices: int) -> np.random.Generator:
@@ -102,6 +102,21 @@ def order(bits: UInt64[np.ndarray, "*rows n"]) -> Int[np.ndarray, "*rows n"]:
     n = bits.shape[-1]
     low = np.uint64((1 << (n - 1).bit_length()) - 1)
     return (np.sort(bits & ~low | np.arange(n, dtype=np.uint64)) & low).astype(np.int64)
+
+
+def uniform(n: int, rng: np.random.Generator) -> Float64[np.ndarray, " n"]:
+    """Return numbers uniform in the open interval (0, 1), from raw bits as ``shuffled``.
+
+    Args:
+        n: how many numbers.
+        rng: the random stream.
+
+    Example:
+        >>> uniform(2, stream(0, "example")).round(3)
+        array([0.336, 0.335])
+    """
+    bits = rng.bit_generator.random_raw(n) >> np.uint64(12)
+    return (bits + 0.5) * 2.0**-52
 
 
 def derive(seed: int, name: str, *indices: int) -> int:

@@ -214,7 +214,7 @@ def _nested(
     if "use" in table:
         use = table["use"]
         factory = find(use, [plugin.package], where)
-    elif callable(default):
+    elif callable(default) and default is not inspect.Parameter.empty:
         factory, use = default, _name(default, plugin.package)
     else:
         raise InputError(f"{where}.use is missing.")

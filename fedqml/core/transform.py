@@ -36,11 +36,18 @@ class Transform:
             gives for each row alone.
         fold: for an aggregator that can do without a stack of its rows: begins to fold a round's
             updates, given in rising order of client, into what ``apply`` gives for all of them.
+        sends: on the server's side, from the rule's state to what the clients get beside the
+            weights when the next round begins.
     """
 
     init: Callable[[Float[Tensor, " d"]], State]
     apply: Callable[[Updates, State, Context], tuple[Updates, State]]
     fold: Callable[[State, Context], Folding] | None = None
+    sends: Callable[[State], State] | None = None
+
+    def sent(self, state: State) -> State:
+        """Return what goes to the clients beside the weights."""
+        return self.sends(state) if self.sends else {}
 
     def begin(self, state: State, context: Context) -> Folding:
         """Return what takes a round's updates part by part, whether the rule can fold or not."""
@@ -122,8 +129,15 @@ def chain(*transforms: Transform) -> Transform:
     def apply(updates: Updates, state: State, context: Context) -> tuple[Updates, State]:
         return go_on(updates, {}, state, context, 0)
 
+    def sends(state: State) -> State:
+        sent: State = {}
+        for i, transform in enumerate(transforms):
+            if transform.sends:
+                sent |= transform.sends(select(state, f"{i}/"))
+        return sent
+
     if not transforms or transforms[0].fold is None:
-        return Transform(init, apply)
+        return Transform(init, apply, sends=sends)
 
     def fold(state: State, context: Context) -> Folding:
         first = transforms[0].begin(select(state, "0/"), inside(context, 0))
@@ -134,7 +148,7 @@ def chain(*transforms: Transform) -> Transform:
 
         return Folding(first.add, finish)
 
-    return Transform(init, apply, fold)
+    return Transform(init, apply, fold, sends)
 
 
 def select(state: State, prefix: str) -> State:

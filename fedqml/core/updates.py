@@ -28,7 +28,7 @@ class Updates:
         delta: trained minus received weights, a row for each client; an aggregator leaves
             one row, a gossip step one for each client of the federation.
         weight: what the clients' rows count for, by default their numbers of examples.
-        metrics: a value for each client, for example ``train_loss``.
+        metrics: a value for each client: ``train_loss``, and ``steps``, the optimiser steps taken.
         refused: the clients whose rows were left out.
         notes: what the engine has to say of the round, for the history: it is read as the updates
             come from the engine, and rules need not pass it on.
@@ -101,6 +101,8 @@ class Context:
         params: the weights before the round: one row, or one a client where models differ.
         seed: the run's seed; rules draw from ``rng`` instead of using it.
         scope: the rule's place in the strategy, so that two rules of one name draw apart.
+        sent: what the server's rules send the clients beside the weights.
+        population: how many clients the federation has, drawn or not; 0 where nobody said.
     """
 
     round: int
@@ -108,6 +110,8 @@ class Context:
     params: Float[Tensor, "m d"]
     seed: int
     scope: str = ""
+    sent: Mapping[str, Tensor] = field(default_factory=dict)
+    population: int = 0
 
     def rng(self, name: str, client: int = -1) -> np.random.Generator:
         """Return this round's random stream for a purpose, or for a client's own.

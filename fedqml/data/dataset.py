@@ -19,6 +19,7 @@ from fedqml.data.checks import (
     require_same_rows,
 )
 from fedqml.data.fingerprint import Digest
+from fedqml.data.noisy import with_noise
 from fedqml.data.shares import Partition, Shares
 from fedqml.data.spread import Spread
 
@@ -161,7 +162,10 @@ class Data:
             raise InputError(
                 f"A partition must return `Shares`, but this one returned {type(shares).__name__}."
             )
-        return FederatedData(self, shares.rows, shares.names)
+        if not shares.noise:
+            return FederatedData(self, shares.rows, shares.names)
+        noisy = with_noise(self.x, shares.rows, shares.noise, seed)
+        return FederatedData(replace(self, x=noisy), shares.rows, shares.names, shares.noise)
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +177,7 @@ class FederatedData:
         clients: the rows of each client, indices ``(examples,)`` into ``data.x``; every row in
             exactly one. Rows of other machines have numbers beyond those of ``data.x``.
         names: name of each client, or ``None`` for a client without one.
+        noise: standard deviation of the noise that each client's features carry; empty if none do.
 
     Raises:
         InputError: if a client has no row, or a row is not in exactly one client; of data with
@@ -188,6 +193,7 @@ class FederatedData:
     data: Data
     clients: tuple[Tensor, ...]
     names: tuple[str | None, ...] = ()
+    noise: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         clients = tuple(as_labels(f"clients[{i}]", rows) for i, rows in enumerate(self.clients))
@@ -265,7 +271,7 @@ class FederatedData:
         Returns:
             Fingerprint, class names, numbers of training and test rows, shape of an example,
             test rows of each class, and for each client its number, its owner's name, its
-            rows and its rows of each class.
+            rows, its rows of each class and, if any has some, the noise of its features.
 
         Example:
             >>> x, y = torch.zeros(3, 1), torch.tensor([0, 1, 1])
@@ -289,6 +295,7 @@ class FederatedData:
                     "owner": name,
                     "examples": len(rows),
                     "classes": self._counts(labels[rows]),
+                    **({"noise": self.noise[client]} if self.noise else {}),
                 }
                 for client, (rows, name) in enumerate(zip(self.clients, self.names, strict=True))
             ],
@@ -325,7 +332,8 @@ def _require_cover(clients: tuple[Tensor, ...], rows: int) -> None:
     for client, held in enumerate(clients):
         if len(held) == 0:
             raise InputError(
-                f"Every client must have a training row, but client {client} has none."
+                f"Every client must have a training row, but client {client} has none. Leave it "
+                "out of the split, or give it a row."
             )
         if int(held.max()) >= rows:
             raise InputError(

@@ -17,10 +17,13 @@ class Shares:
             in exactly one of them.
         names: a name for each client, or ``None`` for a client without one; nothing at all
             if no client has a name.
+        noise: standard deviation of the noise to add to each client's features, in their units;
+            nothing at all if no client's are noisy.
     """
 
     rows: tuple[Int[Tensor, " _"], ...]
     names: tuple[str | None, ...] = ()
+    noise: tuple[float, ...] = ()
 
 
 Partition = Callable[[Int[Tensor, " rows"], tuple[str, ...] | None, np.random.Generator], Shares]

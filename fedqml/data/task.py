@@ -215,6 +215,22 @@ class Objective:
         return {name: total / len(self.data.data.test_set[1]) for name, total in sums.items()}
 
     @torch.no_grad()
+    def per_example(
+        self, params: Float[Tensor, " d"], key: Int[Tensor, ""]
+    ) -> dict[str, Float[Tensor, " tests"]]:
+        """Return loss and metrics for each of the server's test rows, in double precision.
+
+        Args:
+            params: the weights.
+            key: as for ``evaluate``.
+        """
+        parts: dict[str, list[Tensor]] = {name: [] for name in ("loss", *self.metrics)}
+        for outputs, y in self._tested(params, key):
+            for name, function in {"loss": self.loss, **self.metrics}.items():
+                parts[name].append(function(outputs, y).double())
+        return {name: torch.cat(values) for name, values in parts.items()}
+
+    @torch.no_grad()
     def predict(self, params: Float[Tensor, " d"], key: Int[Tensor, ""]) -> Tensor:
         """Return the model's outputs on the server's test data, of which ``evaluate`` has means.
 

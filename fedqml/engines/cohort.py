@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from fedqml.core.batches import BatchPlan, batch_plans
+from fedqml.core.batches import BatchPlan
 from fedqml.core.transform import Transform
 from fedqml.core.updates import Context, State, Updates
 from fedqml.data.task import Objective
-from fedqml.federated.training import Local
+from fedqml.federated.training import Local, Received
 
 Collect = Callable[[Updates], None]
 """Takes the updates of some clients as soon as they are there; may keep their rows only as copies,
@@ -22,8 +22,8 @@ client, and returns the clients' states."""
 Engine = Callable[[Objective, Local, Transform], Train]
 """Make ``Train`` of the objective, the local rule and the client's side of the strategy."""
 TrainRows = Callable[
-    [Float[Tensor, "k d"], State, BatchPlan],
-    tuple[Float[Tensor, "k d"], State, Float[Tensor, " k"]],
+    [Float[Tensor, "k n"], State, BatchPlan],
+    tuple[Float[Tensor, "k n"], State, Float[Tensor, " k"]],
 ]
 """Train k clients from their weights, stacked states and plans; returns weights, states, losses."""
 MakeTrainRows = Callable[[Objective, Local], TrainRows]
@@ -40,7 +40,6 @@ def cohort_engine(make: MakeTrainRows, at_once: int) -> Engine:
     """
 
     def engine(objective: Objective, local: Local, transform: Transform) -> Train:
-        kept = ["local", "client"] if local.keep_state else ["client"]
         train_rows = make(objective, local)
 
         def train(context: Context, state: State, collect: Collect) -> State:
@@ -60,31 +59,24 @@ def cohort_engine(make: MakeTrainRows, at_once: int) -> Engine:
             collect: Collect,
         ) -> State:
             start = received(context, clients)
-            rows = {
-                part: gather(state, clients, part, init, start)
-                for part, init in (("local", local.init), ("client", transform.init))
-            }
-            plan = batch_plans(
-                [held[client] for client in clients],
-                local.batch_size,
-                local.epochs,
-                context.rngs("batches", clients),
-            )
-            trained, rows["local"], loss = train_rows(start, rows.pop("local"), plan)
+            own_rows = [held[client] for client in clients]
+            plan = local.plans(clients, own_rows, context.rngs("batches", clients))
+            steps = steps_of(plan).to(start)
+            params, rows = began(local, objective, context, state, clients, start)
+            params, rows, loss = train_rows(params, rows, plan)
+            trained, after = ended(local, objective, context, clients, start, params, rows, steps)
             updates = Updates(
                 torch.tensor(clients),
                 trained - start,
-                torch.tensor([len(held[client]) for client in clients]).to(trained),
-                {"train_loss": loss},
+                torch.tensor([len(own) for own in own_rows]).to(trained),
+                {"train_loss": loss, "steps": steps},
             )
             # The trust boundary: what the engine hands on has passed the client's side.
             here = replace(context, scope="client/")
-            updates, rows["client"] = transform.apply(updates, rows["client"], here)
+            own = gather(state, clients, "client", transform.init, start)
+            updates, own = transform.apply(updates, own, here)
             collect(updates)
-            after: State = {}
-            for part in kept:
-                after |= scatter(rows[part], clients, part)
-            return after
+            return after | scatter(own, clients, "client")
 
         return train
 
@@ -96,6 +88,66 @@ def received(context: Context, clients: list[int]) -> Float[Tensor, "k d"]:
     if len(context.params) == 1:
         return context.params.expand(len(clients), -1)
     return context.params[clients]
+
+
+def steps_of(plan: BatchPlan) -> Int[Tensor, "*clients"]:
+    """Return how many steps each client takes: the batches that hold an example."""
+    return plan.mask.any(-1).sum((-2, -1))
+
+
+def began(
+    local: Local,
+    objective: Objective,
+    context: Context,
+    state: State,
+    clients: list[int],
+    start: Float[Tensor, "k d"],
+) -> tuple[Float[Tensor, "k n"], State]:
+    """Return the clients' weights and states at the start of the round, stacked."""
+    if local.begin is None:
+        return start, gather(state, clients, "local", local.init, start)
+    kept = kept_by(state, clients)
+    starts = [
+        local.start(Received(row, context.sent, objective.packing), kept[client])
+        for client, row in zip(clients, start, strict=True)
+    ]
+    names = starts[0][1]
+    states = {name: torch.stack([own[name] for _, own in starts]) for name in names}
+    return torch.stack([params for params, _ in starts]), states
+
+
+def ended(
+    local: Local,
+    objective: Objective,
+    context: Context,
+    clients: list[int],
+    start: Float[Tensor, "k d"],
+    params: Float[Tensor, "k n"],
+    rows: State,
+    steps: Float[Tensor, " k"],
+) -> tuple[Float[Tensor, "k d"], State]:
+    """Return what the clients answer with, and what they keep, as part of the state of all."""
+    if local.end is None:
+        return params, scatter(rows, clients, "local") if local.keep_state else {}
+    answers, after = [], {}
+    for i, client in enumerate(clients):
+        received = Received(start[i], context.sent, objective.packing)
+        own = {name: values[i] for name, values in rows.items()}
+        answer, kept = local.finish(received, params[i], own, steps[i])
+        answers.append(answer)
+        for name, value in kept.items():
+            after[f"{client}/local/{name}"] = value.clone()  # a view would keep the whole stack
+    return torch.stack(answers), after
+
+
+def kept_by(state: State, clients: list[int]) -> dict[int, State]:
+    """Return what the local rule kept of each of the clients."""
+    kept: dict[int, State] = {client: {} for client in clients}
+    for key, value in state.items():
+        client, part, name = key.split("/", 2)
+        if part == "local" and int(client) in kept:
+            kept[int(client)][name] = value
+    return kept
 
 
 def gather(

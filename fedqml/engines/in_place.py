@@ -7,14 +7,23 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from fedqml.core.batches import BatchPlan, batch_plans
+from fedqml.core.batches import BatchPlan
 from fedqml.core.errors import InputError
 from fedqml.core.transform import Transform
 from fedqml.core.updates import Context, State, Updates
 from fedqml.data.task import Objective
-from fedqml.engines.cohort import Collect, Engine, Train, gather, received, scatter
+from fedqml.engines.cohort import (
+    Collect,
+    Engine,
+    Train,
+    gather,
+    kept_by,
+    received,
+    scatter,
+    steps_of,
+)
 from fedqml.engines.linear import OuterStep, SteppingLinear, used_twice
-from fedqml.federated.training import InPlace, Local, mean_loss
+from fedqml.federated.training import InPlace, Local, Received, mean_loss
 
 # The gradient of a smaller matrix costs next to nothing.
 _LARGE = 1 << 14
@@ -48,9 +57,8 @@ def in_place() -> Engine:
             )
         _require_zeros(local)
         fresh = partial(local.init, objective.first)
-        workplace = partial(
-            _Workplace, objective, local.in_place, _for_gradient(objective, local.in_place)
-        )
+        memory = _for_gradient(objective, local.in_place)
+        workplace = partial(_Workplace, objective, local, local.in_place, memory)
         tried = workplace(fresh(), objective.first.clone())
         _try_once(tried, objective)
         # Where clients keep their state, one of them takes it with its memory.
@@ -64,25 +72,25 @@ def in_place() -> Engine:
             held = {client: objective.data.rows(client) for client in context.cohort.tolist()}
             for client, rows in held.items():
                 start = received(context, [client])
-                streams = [context.rng("batches", client)]
-                plan = batch_plans([rows], local.batch_size, local.epochs, streams)
+                plan = local.plans([client], [rows], [context.rng("batches", client)])
                 place = place or workplace(kept or fresh(), torch.empty_like(start[0]))
-                place.begin(start[0], state, client)
+                told = Received(start[0], context.sent, objective.packing)
+                place.begin(told, kept_by(state, [client])[client])
                 loss = place.run(BatchPlan(*(field[0] for field in plan)))
+                steps = steps_of(plan).to(start)
+                last = client == context.cohort[-1]  # nobody needs its memory any more
+                for name, value in place.end(told, steps[0]).items():
+                    after[f"{client}/local/{name}"] = value if last else value.clone()
                 updates = Updates(
                     torch.tensor([client]),
                     place.weights.sub_(start[0])[None],
                     torch.tensor([len(rows)]).to(start),
-                    {"train_loss": loss[None]},
+                    {"train_loss": loss[None], "steps": steps},
                 )
                 own = gather(state, [client], "client", transform.init, start)
                 updates, own = transform.apply(updates, own, here)
                 collect(updates)
                 after |= scatter(own, [client], "client")
-                if local.keep_state:
-                    last = client == context.cohort[-1]  # nobody needs its memory any more
-                    for name, value in place.state.items():
-                        after[f"{client}/local/{name}"] = value if last else value.clone()
             return after
 
         return train
@@ -96,13 +104,14 @@ class _Workplace:
     def __init__(
         self,
         objective: Objective,
+        local: Local,
         rule: InPlace,
         memory: Float[Tensor, " _"],
         state: State,
         weights: Float[Tensor, " d"],
     ) -> None:
         self.weights, self.state = weights, state
-        self._objective, self._rule = objective, rule
+        self._objective, self._local, self._rule = objective, local, rule
         self._slices = objective.packing.slices
         # By `data` each counts its own changes: a step of one layer must not look to PyTorch like a
         # change of another, whose backward pass is still to come.
@@ -116,23 +125,33 @@ class _Workplace:
             if _large(weight)
         )
 
-    def begin(self, start: Float[Tensor, " d"], state: State, client: int) -> None:
+    def begin(self, received: Received, kept: State) -> None:
         """Set weights and state for a client, which may have kept its state."""
-        self.weights.copy_(start)
+        params, known = received.params, kept
+        if self._local.begin:
+            params, known = self._local.start(received, kept)
+        self.weights.copy_(params)
         for name, value in self.state.items():
-            kept = state.get(f"{client}/local/{name}")
-            value.zero_() if kept is None else value.copy_(kept)
+            value.copy_(known[name]) if name in known else value.zero_()
+
+    def end(self, received: Received, steps: Float[Tensor, ""]) -> State:
+        """Set the weights to those that the client answers with; return what it keeps."""
+        answer, kept = self._local.finish(received, self.weights, self.state, steps)
+        if answer is not self.weights:
+            self.weights.copy_(answer)
+        return kept
 
     def run(self, plan: BatchPlan) -> Float[Tensor, ""]:
         """Train along the plan ``(epochs, steps, ...)``; return the last epoch's mean loss."""
-        losses = []
         # As in `sequential`: a model may draw from PyTorch's global generator in its own code.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(int(plan.key[0, 0]))
-            for rows, mask, key in zip(*(field.flatten(0, 1) for field in plan), strict=True):
-                losses.append((self._step(rows, mask, key), mask.sum()))
-        last = losses[-plan.rows.shape[1] :]
-        values, sizes = (torch.stack(each) for each in zip(*last, strict=True))
+            for epoch in zip(*plan, strict=True):
+                losses = []
+                for rows, mask, key in zip(*epoch, strict=True):
+                    if mask.any():
+                        losses.append((self._step(rows, mask, key), mask.sum()))
+        values, sizes = (torch.stack(each) for each in zip(*losses, strict=True))
         return mean_loss(values, sizes)
 
     def _step(self, rows: Tensor, mask: Tensor, key: Tensor) -> Float[Tensor, ""]:

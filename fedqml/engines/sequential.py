@@ -32,7 +32,8 @@ def one_by_one(objective: Objective, local: Local) -> TrainRows:
         # stream, and leave the caller's as it was.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(int(steps.key[0, 0]))
-            params, own, loss = local.run(objective.batch_loss, received[0], own, steps)
+            ragged = not bool(steps.mask.any(-1).all())
+            params, own, loss = local.run(objective.batch_loss, received[0], own, steps, ragged)
         return params[None], {name: value[None] for name, value in own.items()}, loss[None]
 
     return train

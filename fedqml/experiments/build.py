@@ -3,6 +3,7 @@
 import inspect
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from fedqml.engines.remote.transport import Transport
 from fedqml.experiments.config import PLUGINS, SUPPLIED, Experiment, uses
 from fedqml.experiments.environment import software
 from fedqml.experiments.rounds import Federation, federation
+from fedqml.federated.budget import Budget
 from fedqml.federated.training import Local
 from fedqml.quantum.device import Device
 from fedqml.quantum.equipment import On, on
@@ -72,7 +74,7 @@ def builder(transport: Transport | None = None) -> Build:
         )
         return federation(
             task,
-            _make(experiment, "local", config["local"]),
+            _local(experiment, len(shares.clients)),
             Strategy(_side(experiment, "server"), _side(experiment, "client")),
             _engine(experiment, transport, shares.common_digest()),
             experiment.run.rounds,
@@ -138,12 +140,29 @@ def _model(experiment: Experiment, data: Data) -> Callable[[], nn.Module]:
     return model
 
 
-def _fleet(experiment: Experiment, clients: int) -> dict[int, On]:
-    fleet: dict[int, On] = {}
+def _local(experiment: Experiment, clients: int) -> Local:
+    budgets: dict[int, Budget] = {}
+    for entry in _entries(experiment, clients):
+        budget = Budget(entry.get("epochs"), entry.get("batches"))
+        if budget != Budget():
+            budgets |= dict.fromkeys(entry["clients"], budget)
+    return replace(_make(experiment, "local", experiment.config["local"]), budgets=budgets)
+
+
+def _entries(experiment: Experiment, clients: int) -> Iterator[dict[str, Any]]:
+    """Yield the tables of the fleet, whose clients are there."""
     for entry in experiment.config.get("fleet", ()):
         beyond = [client for client in entry["clients"] if client >= clients]
         if beyond:
             raise InputError(f"fleet.clients names {beyond}, but clients are 0 to {clients - 1}.")
+        yield entry
+
+
+def _fleet(experiment: Experiment, clients: int) -> dict[int, On]:
+    fleet: dict[int, On] = {}
+    for entry in _entries(experiment, clients):
+        if "device" not in entry:
+            continue
         equipment = on(_make(experiment, "device", entry["device"]))
         fleet |= dict.fromkeys(entry["clients"], equipment)
     return fleet

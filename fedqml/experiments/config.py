@@ -16,6 +16,7 @@ from typing import Any, Literal
 from fedqml.core.errors import InputError, require
 from fedqml.core.resolve import call, find, nearest, settings
 from fedqml.experiments.labels import LABELS, labels
+from fedqml.federated.budget import Budget
 
 PLUGINS = {
     "data": ("fedqml.data.sources",),
@@ -50,6 +51,8 @@ SUPPLIED = {
 
 _MOST_CLIENTS = 10**7
 _FEDERATED = "flower"  # the engine that has others train
+
+_FLEET = {"clients", "device", "epochs", "batches"}
 
 _DEFAULTS: dict[str, Any] = {
     "partition": {"use": "central"},
@@ -349,17 +352,24 @@ def _strategy(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fleet(entries: Any) -> list[dict[str, Any]]:
-    """Return which clients have which device, the clients as numbers."""
-    form = 'a list of tables like { clients = "0-9", device = { use = "density" } }'
+    """Return which clients have which device or budget, the clients as numbers."""
+    form = (
+        'a list of tables like { clients = "0-9", device = { use = "density" } }, with `epochs` or '
+        "`batches` besides or instead"
+    )
     if not isinstance(entries, list):
         raise InputError(f"fleet must be {form}, but it is {entries!r}.")
     fleet = []
     for entry in entries:
-        if not isinstance(entry, dict) or set(entry) != {"clients", "device"}:
+        known = isinstance(entry, dict) and {"clients"} < set(entry) <= _FLEET
+        if not known:
             raise InputError(f"fleet must be {form}, but it has the entry {entry!r}.")
-        clients = list(_clients(entry["clients"]))
-        table = _table(entry, "device")
-        fleet.append({"clients": clients, "device": _resolve("device", table, "fleet.device")})
+        made = {**entry, "clients": list(_clients(entry["clients"]))}
+        if "device" in entry:
+            made["device"] = _resolve("device", _table(entry, "device"), "fleet.device")
+        budget = {key: entry[key] for key in ("epochs", "batches") if key in entry}
+        call(Budget, settings(Budget, budget, "fleet"), "fleet")
+        fleet.append(made)
     named: list[int] = [client for entry in fleet for client in entry["clients"]]
     twice = sorted(client for client, count in Counter(named).items() if count > 1)
     if twice:

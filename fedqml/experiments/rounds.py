@@ -19,13 +19,14 @@ from fedqml.core.random import derive, stream
 from fedqml.core.transform import Strategy, Transform
 from fedqml.core.updates import Context, State, Updates
 from fedqml.data.task import Objective, Task
-from fedqml.engines.cohort import Engine, Train
+from fedqml.engines.cohort import Engine, Train, kept_by
 from fedqml.engines.fleet import by_hardware
 from fedqml.engines.remote.engine import Remote
 from fedqml.experiments.costs import CircuitCosts, circuit_costs
+from fedqml.experiments.personal import personal_measures
 from fedqml.federated.coding import BYTES
 from fedqml.federated.sampling import sample
-from fedqml.federated.training import Local
+from fedqml.federated.training import Local, Received
 
 Row = dict[str, Any]
 """A round in the history, as it stands in ``history.jsonl``."""
@@ -41,7 +42,7 @@ class Federation:
         objective: model, loss and data as a function of the weights.
         train: trains a cohort.
         server: the server's side of the strategy.
-        epochs: local epochs a round, for the costs.
+        local: how a client trains.
         costs: circuit executions for one example, on each kind of hardware.
         rounds: how many rounds to train.
         clients_per_round: the cohort's size.
@@ -52,7 +53,7 @@ class Federation:
     objective: Objective
     train: Train
     server: Transform
-    epochs: int
+    local: Local
     costs: Mapping[Objective, CircuitCosts]
     rounds: int
     clients_per_round: int
@@ -136,16 +137,21 @@ def federation(
         clients_per_round,
         f"be at most the number of clients, {clients}",
     )
+    beyond = sorted(client for client in local.budgets if client not in range(clients))
+    allowed = f"name clients from 0 to {clients - 1}"
+    require(not beyond, "budgets", beyond, allowed)
     objective = task.objective(seed)
     # On nodes each client has its own hardware anyway.
     engine = engine if isinstance(engine, Remote) else by_hardware(engine)
     train = engine(objective, local, strategy.client)
-    _try_strategy(strategy, objective.first, clients_per_round)
+    _try_strategy(strategy, objective.first, clients_per_round, clients)
+    sent = strategy.server.sent(strategy.server.init(objective.first))
+    local.start(Received(objective.first, sent, objective.packing), {})
     return Federation(
         objective,
         train,
         strategy.server,
-        local.epochs,
+        local,
         {kind: circuit_costs(kind) for kind in (objective, *objective.equipped.values())},
         rounds,
         clients_per_round,
@@ -160,7 +166,8 @@ def begin(federation: Federation) -> Progress:
     objective = federation.objective
     row = {"round": 0, "clients": [], "refused": [], "train_loss": None}
     row |= _tested(federation, objective.first, 0)
-    row |= _costs(federation, [], 0)
+    row |= _at_home(federation, [], objective.first, {}, {}, 0)
+    row |= _costs(federation, [], {}, 0)
     row["seconds"] = time.perf_counter() - started
     server = federation.server.init(objective.first)
     return Progress(0, objective.first[None], server, {}, (row,))
@@ -175,15 +182,23 @@ def advance(federation: Federation, progress: Progress) -> Progress:
     started = time.perf_counter()
     number = progress.round + 1
     cohort = sample(federation.clients, federation.clients_per_round, federation.seed, number)
-    context = Context(number, cohort, progress.params, federation.seed)
+    sent = federation.server.sent(progress.server)
+    context = Context(
+        number,
+        cohort,
+        progress.params,
+        federation.seed,
+        sent=sent,
+        population=federation.clients,
+    )
     at_server = replace(context, scope="server/")
     folding = federation.server.begin(progress.server, at_server)
     notes: Row = {}
-    sent: list[float] = []
+    bytes_up: list[float] = []
 
     def collect(part: Updates) -> None:
         notes.update(part.notes)
-        sent.extend(_bytes_up(part))
+        bytes_up.extend(_bytes_up(part))
         folding.add(replace(part, metrics=_measured(part)))
 
     clients = federation.train(context, progress.clients, collect)
@@ -206,7 +221,8 @@ def advance(federation: Federation, progress: Progress) -> Progress:
     row |= _tested(federation, params[0], number)
     absent = notes.get("absent", {})
     present = [client for client in cohort.tolist() if str(client) not in absent]
-    row |= _costs(federation, present, round(sum(sent)))
+    row |= _at_home(federation, present, params[0], sent, clients, number)
+    row |= _costs(federation, present, sent, round(sum(bytes_up)))
     row["seconds"] = time.perf_counter() - started
     return Progress(number, params, server, clients, (*progress.rows, row))
 
@@ -236,6 +252,28 @@ def _tested(federation: Federation, params: Float[Tensor, " d"], round: int) -> 
     return {f"test_{name}": _finite(value) for name, value in values.items()}
 
 
+def _at_home(
+    federation: Federation,
+    cohort: list[int],
+    params: Float[Tensor, " d"],
+    sent: State,
+    clients: State,
+    round: int,
+) -> Row:
+    """Return what the cohort's own models come to, where the local rule gives them some."""
+    if federation.local.personal is None:
+        return {}
+    received = Received(params, sent, federation.objective.packing)
+    values = personal_measures(
+        federation.objective,
+        federation.local.personal,
+        received,
+        kept_by(clients, cohort),
+        _evaluation_key(federation, round),
+    )
+    return {f"test_personal_{name}": _finite(value) for name, value in values.items()}
+
+
 def _evaluation_key(federation: Federation, round: int) -> Tensor:
     return torch.tensor(derive(federation.seed, "evaluation", round) % 2**63)
 
@@ -245,7 +283,7 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _costs(federation: Federation, cohort: list[int], bytes_up: int) -> Row:
+def _costs(federation: Federation, cohort: list[int], sent: State, bytes_up: int) -> Row:
     objective = federation.objective
     model = len(objective.first) * objective.first.element_size()
     server, tested = federation.costs[objective], len(objective.data.data.test_set[1])
@@ -253,13 +291,14 @@ def _costs(federation: Federation, cohort: list[int], bytes_up: int) -> Row:
     samples = 0
     for client in cohort:
         costs = federation.costs[objective.of(client)]
-        trained = federation.epochs * len(objective.data.clients[client])
+        local, rows = federation.local, len(objective.data.clients[client])
+        trained = local.budget(client).samples(rows, local.batch_size, local.epochs)
         total += trained * costs.gradient
         hardware += trained * costs.hardware_gradient
         samples += trained
     return {
         "samples": samples,
-        "bytes_down": model * len(cohort),
+        "bytes_down": (model + sum(t.nbytes for t in sent.values())) * len(cohort),
         "bytes_up": bytes_up,
         "circuit_evaluations": total.evaluations,
         "shots": total.shots,
@@ -280,15 +319,15 @@ def _measured(updates: Updates) -> Mapping[str, Tensor]:
     return {name: values for name, values in updates.metrics.items() if name != BYTES}
 
 
-def _try_strategy(strategy: Strategy, first: Float[Tensor, " d"], k: int) -> None:
+def _try_strategy(strategy: Strategy, first: Float[Tensor, " d"], k: int, clients: int) -> None:
     """Apply both sides to made-up updates, so that what does not fit is said before training."""
     cohort = torch.arange(k)
     draws = stream(0, "trial").standard_normal(len(first), dtype=np.float32)
     row = torch.from_numpy(draws).mul_(1e-3).to(first.dtype)[None]
     ones = torch.ones_like(first[:1])
-    context = Context(1, cohort, first[None], seed=0)
+    context = Context(1, cohort, first[None], seed=0, population=clients)
     try:
-        one = Updates(cohort[:1], row, ones, {"train_loss": ones})
+        one = Updates(cohort[:1], row, ones, {"train_loss": ones, "steps": ones})
         state = {name: value[None] for name, value in strategy.client.init(first).items()}
         sent, _ = strategy.client.apply(one, state, context)
         # One by one, as they come from an engine for large models: no stack but the rule's own.

@@ -168,7 +168,7 @@ class Policy:
         yield from self._other_data(config["data"])
         yield from self._missing_rules(config["strategy"]["client"])
         if self.most_epochs is not None:
-            epochs = config["local"]["epochs"]
+            epochs = most_epochs(config)
             if not epochs <= self.most_epochs:
                 asked = f"The experiment trains {epochs} local epochs a round"
                 allowed = f"at most {self.most_epochs}"
@@ -227,6 +227,21 @@ class Policy:
                 f"{name} names `{use}`, which nobody can use as long as own_code = false."
             )
         find(use, PLUGINS[section], name)
+
+
+def most_epochs(config: Mapping[str, Any]) -> int:
+    """Return how many local epochs a round has, of the client that makes most.
+
+    Example:
+        >>> sgd = {"use": "sgd", "epochs": 2}
+        >>> most_epochs({"local": {"use": "fedprox", "optimiser": sgd}, "fleet": [{"epochs": 5}]})
+        5
+    """
+    local = config["local"]
+    while "epochs" not in local:  # of the rule that another is built around
+        local = local["optimiser"]
+    own = [entry["epochs"] for entry in config.get("fleet", ()) if entry.get("epochs")]
+    return max(local["epochs"], *own) if own else int(local["epochs"])
 
 
 def read_policy(file: Path) -> Policy:

@@ -11,7 +11,7 @@ from fedqml.core.errors import InputError
 from fedqml.core.threads import threads
 from fedqml.core.transform import prefixed, select
 from fedqml.core.updates import Context, State, Updates, concatenate
-from fedqml.engines.remote.job import Host, Job, Parcel, Reply, read_job, read_weights
+from fedqml.engines.remote.job import Host, Job, Parcel, Reply, read_body, read_job
 from fedqml.engines.remote.roster import other_software
 from fedqml.experiments.build import builder
 from fedqml.experiments.config import Experiment, experiments, signature
@@ -20,7 +20,7 @@ from fedqml.experiments.rounds import Federation
 from fedqml.federation.allowance import spend, today
 from fedqml.federation.audit import Entry, Record
 from fedqml.federation.memory import Memory
-from fedqml.federation.policy import Policy
+from fedqml.federation.policy import Policy, most_epochs
 
 Work = Callable[[Parcel], Parcel]
 """From a job to the reply; whatever the job holds, there is a reply."""
@@ -74,10 +74,12 @@ def worker(hosts: Collection[Host], memory: Memory, policy: Policy, record: Reco
             size = federation.objective.packing.size
             _require_none(policy.refusal(config, job.cohort, size))
             _check(job, federation, hosts)
-            weights = read_weights(parcel.body, federation.objective.first)
+            first = federation.objective.first
+            sent = federation.server.sent(federation.server.init(first))
+            weights, sent = read_body(parcel.body, first, sent)
             count = memory.folder / "allowance.json"
-            _require_none(spend(count, policy, federation.epochs, today()))
-            updates = _updates(job, federation, weights, memory)
+            _require_none(spend(count, policy, most_epochs(config), today()))
+            updates = _updates(job, federation, weights, sent, memory)
         return Reply(job.nonce, software(), updates=updates).parcel()
 
     return work
@@ -161,12 +163,17 @@ def _check(job: Job, federation: Federation, hosts: Collection[Host]) -> None:
         raise InputError(f"This node trains the clients {sorted(here)}, but not {elsewhere}.")
 
 
-def _updates(job: Job, federation: Federation, weights: torch.Tensor, memory: Memory) -> Updates:
+def _updates(
+    job: Job, federation: Federation, weights: torch.Tensor, sent: State, memory: Memory
+) -> Updates:
     state: State = {}
     for client, after in job.clients.items():
         state |= prefixed(memory.state(job.signature, client, after), f"{client}/")
     cohort = torch.tensor(list(job.clients))
-    context = Context(job.round, cohort, weights[None], federation.seed)
+    population = federation.clients
+    context = Context(
+        job.round, cohort, weights[None], federation.seed, sent=sent, population=population
+    )
     parts: list[Updates] = []
     state = federation.train(context, state, lambda part: parts.append(part.owned()))
     for client in job.clients:

@@ -253,6 +253,7 @@ def _parse_client(value: object, classes: int) -> Client:
         owner=record.text("owner") if record.value("owner") is not None else None,
         examples=record.integer("examples"),
         classes=_parse_classes(record, "classes", classes),
+        noise=record.number("noise") if "noise" in record.fields else 0.0,
     )
 
 

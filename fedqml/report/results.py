@@ -41,12 +41,16 @@ class Round:
 
 @dataclass(frozen=True)
 class Client:
-    """One client's share of the data: its number, its owner's name and its examples by class."""
+    """One client's share of the data: its number, its owner's name and its examples by class.
+
+    ``noise`` is the standard deviation of what was added to its features.
+    """
 
     number: int
     owner: str | None
     examples: int
     classes: tuple[int, ...]
+    noise: float = 0.0
 
 
 @dataclass(frozen=True)

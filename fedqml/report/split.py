@@ -87,6 +87,12 @@ def describe(split: Split) -> str:
             "average (total variation distance: 0 if every client has the same mix, towards 1 if "
             "none shares a class)."
         )
+    noise = [client.noise for client in data.clients]
+    if any(noise):
+        text += (
+            " The clients’ features carry Gaussian noise of standard deviation "
+            f"{decimal(min(noise))} to {decimal(max(noise))}."
+        )
     return text
 
 

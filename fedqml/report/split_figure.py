@@ -28,6 +28,8 @@ _LONGEST_NAME = 18  # characters
 def draw_splits(splits: Sequence[Split]) -> Figure | None:
     """Draw each client's examples as a bar, stacked by class; a panel for each different split.
 
+    Where the clients' features carry noise, dots on a second axis are its standard deviation.
+
     Args:
         splits: the different splits of an experiment.
 
@@ -79,6 +81,14 @@ def _draw_split(panel: Axes, split: Split, colours: Sequence[str]) -> None:
     panel.set_xlim(-0.75, len(counts) - 0.25)
     panel.locator_params(axis="y", integer=True)
     panel.grid(visible=False, axis="x")
+    noise = [client.noise for client in split.data.clients]
+    if any(noise):
+        beside = panel.twinx()
+        beside.plot(places, noise, "ko--", linewidth=1.0, markersize=4, markerfacecolor="white")
+        beside.set_ylabel("noise (standard deviation)")
+        beside.set_ylim(bottom=0)
+        beside.grid(visible=False)
+        beside.spines["right"].set_visible(True)
     owned = any(client.owner for client in split.data.clients)
     if owned and len(counts) <= _NAMED_CLIENTS:
         names = [shorten(name, _LONGEST_NAME) for name in split.clients]

@@ -216,6 +216,23 @@ def test_a_fleet_says_which_clients_have_which_device():
     assert fleet[0]["device"] == {"use": "reference"}
 
 
+def test_a_fleet_says_what_its_clients_can_do_in_a_round():
+    entries = '[{ clients = "0-1", epochs = 1 }, { clients = "2", batches = 3, device = '
+    fleet = expand(f'fleet = {entries} {{ use = "reference" }} }}]\n')[0].config["fleet"]
+    assert fleet[0] == {"clients": [0, 1], "epochs": 1}
+    assert (fleet[1]["clients"], fleet[1]["batches"]) == ([2], 3)
+
+
+def test_a_local_rule_is_built_around_another():
+    plain = 'local = { use = "sgd", lr = 1 }'
+    rule = 'local = { use = "fedprox", mu = 0.1, optimiser = { use = "sgd", lr = 0.5 } }'
+    found = expand(table=TABLE.replace(plain, rule))[0].config["local"]
+    assert (found["mu"], found["optimiser"]["lr"]) == (0.1, 0.5)
+    assert found["optimiser"]["batch_size"] == 32
+    with pytest.raises(InputError, match=r"local\.optimiser\.use is missing"):
+        expand(table=TABLE.replace(plain, rule.replace('use = "sgd", ', "")))
+
+
 @pytest.mark.parametrize(
     ("fleet", "message"),
     [
@@ -228,6 +245,9 @@ def test_a_fleet_says_which_clients_have_which_device():
         ('[{ clients = "0, 0-1", device = { use = "reference" } }]', "clients twice: [0]"),
         ('[{ clients = "0", device = { use = "nowhere" } }]', "fleet.device.use: there is no"),
         ('[{ clients = "0", device = {} }]', "fleet.device.use is missing"),
+        ('[{ clients = "0", epochs = 0 }]', "fleet: Argument `epochs` must be at least 1"),
+        ('[{ clients = "0", batches = "few" }]', "fleet.batches must be a whole number"),
+        ('[{ clients = "0", shots = 3 }]', "but it has the entry {'clients': '0', 'shots': 3}"),
     ],
 )
 def test_fleets_that_make_no_sense_are_refused(fleet, message):

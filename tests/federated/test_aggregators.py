@@ -39,12 +39,13 @@ def cohort(delta, weight=None, clients=None):
         torch.arange(k) if clients is None else clients,
         delta,
         torch.ones(k, dtype=delta.dtype) if weight is None else weight,
-        {"train_loss": torch.zeros(k, dtype=delta.dtype)},
+        {"train_loss": torch.zeros(k, dtype=delta.dtype), "steps": torch.ones_like(delta[:, 0])},
     )
 
 
 def aggregate(transform, updates):
-    context = Context(1, updates.clients, torch.zeros(1, updates.delta.shape[1]).double(), seed=0)
+    params = torch.zeros(1, updates.delta.shape[1]).double()
+    context = Context(1, updates.clients, params, seed=0, population=9)
     state = transform.init(context.params[0])
     return transform.apply(updates, state, context)[0]
 
@@ -62,7 +63,7 @@ def test_the_order_of_arrival_does_not_matter_to_a_bit(factory, k, d, seed, data
         updates.clients[order],
         updates.delta[order],
         updates.weight[order],
-        {"train_loss": updates.metrics["train_loss"][order]},
+        {name: values[order] for name, values in updates.metrics.items()},
     )
     a, b = aggregate(make(factory), updates), aggregate(make(factory), arrived)
     assert a.delta.shape == (1, d)

@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+from inspect import signature
 
 import pytest
 import torch
@@ -9,11 +10,35 @@ import torch
 import fedqml.federated.local as package
 from fedqml.core.batches import BatchPlan
 from fedqml.core.errors import InputError
+from fedqml.core.packing import Packing
 from fedqml.federated.local import adam, sgd
+from fedqml.federated.training import Received
 
-RULES = [
+FACTORIES = [
     getattr(importlib.import_module(f"{package.__name__}.{m.name}"), m.name)
     for m in pkgutil.iter_modules(package.__path__)
+]
+# Settings of rules that need some.
+SETTINGS = {"personal_layers": {"layers": ["b"]}}
+
+
+def around(factory, optimiser):
+    """Return a rule that is built around an optimiser as a function of the optimiser's settings."""
+
+    def made(keep_state=False, **values):
+        inner = optimiser(keep_state=keep_state, **values)
+        return factory(inner, **SETTINGS.get(factory.__name__, {}))
+
+    made.__name__ = f"{factory.__name__}-{optimiser.__name__}"
+    return made
+
+
+RULES = [
+    rule
+    for f in FACTORIES
+    for rule in (
+        [around(f, sgd), around(f, adam)] if "optimiser" in signature(f).parameters else [f]
+    )
 ]
 X = torch.linspace(-1, 1, 24, dtype=torch.float64).reshape(8, 3)
 Y = X @ torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
@@ -30,8 +55,18 @@ def plan(epochs=2, steps=3, seed=0):
     return index, torch.ones_like(index, dtype=torch.bool), torch.zeros(epochs, steps).long()
 
 
+def received(params):
+    sent = {"control": torch.zeros_like(params)}
+    return Received(params, sent, Packing((("a", (2,)), ("b", (1,)))))
+
+
+def start(rule, params):
+    return rule.start(received(params), {})
+
+
 def run(rule, params, plan, state=None):
-    state = rule.init(params) if state is None else state
+    if state is None:
+        params, state = start(rule, params)
     return rule.run(loss, params, state, BatchPlan(*plan))
 
 
@@ -40,8 +75,10 @@ START = torch.tensor([0.3, 0.1, -0.2], dtype=torch.float64)
 
 @pytest.mark.parametrize("factory", RULES)
 def test_learning_rate_zero_changes_nothing(factory):
-    params, _, _ = run(factory(lr=0.0), START, plan())
-    assert torch.equal(params, START)
+    rule = factory(lr=0.0)
+    params, state, _ = run(rule, START, plan())
+    answer, _ = rule.finish(received(START), params, state, torch.tensor(6.0))
+    assert torch.equal(answer, START)
 
 
 @pytest.mark.parametrize("factory", RULES)
@@ -49,12 +86,15 @@ def test_it_is_mapped_over_clients_by_vmap(factory):
     rule = factory(lr=0.1)
     plans = [plan(seed=i) for i in range(3)]
     starts = torch.stack([START, 2 * START, -START])
-    states = {n: torch.stack([v] * 3) for n, v in rule.init(START).items()}
+    begun = [start(rule, own) for own in starts]
+    states = {n: torch.stack([state[n] for _, state in begun]) for n in begun[0][1]}
+    weights = torch.stack([params for params, _ in begun])
     stacked = tuple(torch.stack(parts) for parts in zip(*plans, strict=True))
-    together = torch.func.vmap(lambda p, s, b: run(rule, p, b, state=s))(starts, states, stacked)
+    together = torch.func.vmap(lambda p, s, b: run(rule, p, b, state=s))(weights, states, stacked)
     for i in range(3):
         alone = run(rule, starts[i], plans[i])
         torch.testing.assert_close(together[0][i], alone[0], rtol=1e-12, atol=1e-12)
+        assert together[1].keys() == alone[1].keys()
         torch.testing.assert_close(together[2][i], alone[2], rtol=1e-12, atol=1e-12)
 
 

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from fedqml.report.split import clients_table, describe, splits
+from fedqml.report.split_figure import draw_splits
 from tests.report.builders import CENTRAL, experiment
 from tests.report.fake_results import settings, split, write_run
 
@@ -67,3 +68,21 @@ def test_owners_are_named_where_there_are_any(tmp_path: Path) -> None:
     table = clients_table(splits(experiment(tmp_path))[0])
     assert table.head == ("Client", "Owner", "Examples", "malignant", "benign")
     assert table.rows[1] == ("1", "hospital 1", "9", "4", "5")
+
+
+def test_noise_in_the_clients_features_is_told(tmp_path: Path) -> None:
+    quiet, noisy = ([{**c, "noise": noise} for c in split(3)] for noise in (0.0, 0.25))
+    write_run(
+        tmp_path, label="a", config=settings(local__epochs=1), clients=[*quiet[:1], *noisy[1:]]
+    )
+    write_run(tmp_path, label="b", config=settings(local__epochs=2), clients=quiet)
+    first, second = splits(experiment(tmp_path))
+    assert "noise of standard deviation 0.0000 to 0.2500" in describe(first)
+    assert "noise" not in describe(second)
+
+
+def test_noise_is_drawn_on_an_axis_of_its_own(tmp_path: Path) -> None:
+    write_run(tmp_path, clients=[{**c, "noise": 0.1 * i} for i, c in enumerate(split(3))])
+    figure = draw_splits(splits(experiment(tmp_path)))
+    assert figure is not None
+    assert b"noise (standard deviation)" in figure.svg

@@ -21,7 +21,7 @@ def by_owner() -> Partition:
         >>> from fedqml.core.random import stream
         >>> owners = ("Ulm", "Bern", "Ulm")
         >>> by_owner()(torch.tensor([0, 1, 1]), owners, stream(0, "partition"))
-        Shares(rows=(tensor([1]), tensor([0, 2])), names=('Bern', 'Ulm'))
+        Shares(rows=(tensor([1]), tensor([0, 2])), names=('Bern', 'Ulm'), noise=())
     """
 
     def partition(

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from fedqml.core.errors import InputError
 from fedqml.core.transform import Transform
 from fedqml.core.updates import Context, State, concatenate
 from fedqml.data.task import Objective
@@ -60,7 +61,13 @@ class Remote:
         if len(objective.data.data.y):  # else there is nothing here to try it on
             by_hardware(self.on_nodes)(objective, local, transform)
         assigned = self.assignment
-        stateful = local.keep_state or bool(transform.init(objective.first))
+        if local.personal:
+            raise InputError(
+                "The engine `flower` cannot train personal models: they stay on their nodes, where "
+                "nobody measures them yet."
+            )
+        kept = local.keep_state or local.end is not None
+        stateful = kept or bool(transform.init(objective.first))
         roster = Roster(self.transport, assigned.software, objective.data.names)
 
         def train(context: Context, state: State, collect: Collect) -> State:
@@ -77,7 +84,8 @@ class Remote:
                 )
 
             cohort = context.cohort.tolist()
-            got = gather(self.transport, roster, self.terms, cohort, context.params[0], job)
+            weights, sent = context.params[0], context.sent
+            got = gather(self.transport, roster, self.terms, cohort, weights, sent, job)
             notes: dict[str, Any] = {"wire_down": got.down, "wire_up": got.up}
             if got.absent:
                 notes["absent"] = {str(client): why for client, why in sorted(got.absent.items())}

@@ -1,7 +1,7 @@
 """The updates of a round from the nodes: who is asked, awaited, asked again, given up."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from jaxtyping import Float
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fedqml.core.errors import InputError
 from fedqml.core.updates import Updates
-from fedqml.engines.remote.job import Job, largest_reply, read_reply, to_bytes
+from fedqml.engines.remote.job import Job, body_of, largest_reply, read_reply
 from fedqml.engines.remote.roster import Roster
 from fedqml.engines.remote.transport import Answer, Transport
 
@@ -59,6 +59,7 @@ def gather(
     terms: Terms,
     cohort: Collection[int],
     weights: Float[Tensor, " d"],
+    sent: Mapping[str, Tensor],
     make: Callable[[list[int]], Job],
 ) -> Gathered:
     """Ask the nodes for the updates of a cohort's clients until the terms are met.
@@ -71,7 +72,8 @@ def gather(
         roster: who hosts whom.
         terms: of the round.
         cohort: the clients.
-        weights: sent to each node.
+        weights: for each node.
+        sent: what goes with them.
         make: from clients of one node to their job.
 
     Raises:
@@ -79,7 +81,7 @@ def gather(
     """
     got = Gathered()
     made: dict[tuple[str, tuple[int, ...]], Job] = {}
-    body = to_bytes({"weights": weights})
+    body = body_of(weights, sent)
     for _ in range(terms.asks):
         refused: set[int] = set()
         end = time.monotonic() + terms.deadline

@@ -9,7 +9,6 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from math import prod
 from typing import Any, Literal, get_args
 
 import torch
@@ -19,8 +18,9 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from fedqml.core.errors import InputError
-from fedqml.core.finite import finite_rows
-from fedqml.core.updates import Updates
+from fedqml.core.transform import prefixed, select
+from fedqml.core.updates import State, Updates
+from fedqml.federated.coding import BYTES
 
 Kind = Literal["hello", "train"]
 Host = int | str
@@ -28,6 +28,7 @@ Host = int | str
 
 _LARGEST_HEAD = 1 << 20
 _LARGEST_TEXT = 2000
+_SENT = "sent/"
 _NAMES = 1 << 16  # bytes of a body beside its numbers
 
 
@@ -163,20 +164,29 @@ def read_job(parcel: Parcel) -> Job:
     return job
 
 
-def read_weights(body: bytes, like: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
-    """Return the weights in a job's body.
+def body_of(weights: Float[Tensor, " d"], sent: Mapping[str, Tensor]) -> bytes:
+    """Return the body of a job: the weights and what the server's rules send beside them."""
+    return to_bytes({"weights": weights, **prefixed(dict(sent), _SENT)})
+
+
+def read_body(
+    body: bytes, weights: Float[Tensor, " d"], sent: Mapping[str, Tensor]
+) -> tuple[Float[Tensor, " d"], State]:
+    """Return the weights in a job's body, and what the server's rules send beside them.
 
     Args:
         body: of the job.
-        like: weights of the shape and type that they must have.
+        weights: of the shape and type that they must have.
+        sent: likewise, by name.
 
     Raises:
         InputError: if they have not, or are not finite.
     """
-    weights = _tensors(body, {"weights": tuple(like.shape)}, like.dtype)["weights"]
-    if not bool(finite_rows(weights[None]).all()):
-        raise InputError("The job's weights hold NaN or infinite entries.")
-    return weights
+    found = _tensors(body, {"weights": weights, **prefixed(dict(sent), _SENT)})
+    for name, tensor in found.items():
+        if not bool(tensor.isfinite().all()):
+            raise InputError(f"The job's `{name}` hold NaN or infinite entries.")
+    return found["weights"], select(found, _SENT)
 
 
 def read_reply(parcel: Parcel, job: Job, like: Float[Tensor, " d"]) -> Reply:
@@ -205,16 +215,20 @@ def read_reply(parcel: Parcel, job: Job, like: Float[Tensor, " d"]) -> Reply:
     if head.get("clients", list) != asked:
         raise InputError(f"The reply must be of the clients {asked}.")
     k = len(asked)
-    shapes = {"delta": (k, len(like)), "weight": (k,), "metrics/train_loss": (k,)}
-    sent = _tensors(parcel.body, shapes, like.dtype)
-    losses = {"train_loss": sent["metrics/train_loss"]}
-    updates = Updates(torch.tensor(asked), sent["delta"], sent["weight"], losses)
+    each = like.new_empty(k, device="meta")
+    wanted = {"delta": like.new_empty((k, len(like)), device="meta"), "weight": each}
+    wanted |= {f"metrics/{name}": each for name in ("train_loss", "steps")}
+    coded = {f"metrics/{BYTES}": each.double()}  # of those that compress
+    sent = _tensors(parcel.body, wanted, coded)
+    metrics = select(sent, "metrics/")
+    updates = Updates(torch.tensor(asked), sent["delta"], sent["weight"], metrics)
     return Reply(reply.nonce, reply.software, updates=updates)
 
 
 def largest_reply(clients: int, like: Float[Tensor, " d"]) -> int:
     """Return how many bytes a reply of so many clients can have."""
-    return _LARGEST_HEAD + _NAMES + clients * (len(like) + 2) * like.element_size()
+    numbers = (len(like) + 3) * like.element_size() + 8
+    return _LARGEST_HEAD + _NAMES + clients * numbers
 
 
 class _Head:
@@ -263,21 +277,26 @@ class _Head:
 
 
 def _tensors(
-    body: bytes, shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype
-) -> dict[str, Tensor]:
-    size = sum(prod(shape) for shape in shapes.values()) * dtype.itemsize
+    body: bytes, like: Mapping[str, Tensor], optional: Mapping[str, Tensor] | None = None
+) -> State:
+    """Return the tensors in a body, of the names, shapes and types of the given ones."""
+    known = {**like, **(optional or {})}
+    size = sum(tensor.nbytes for tensor in known.values())
     if len(body) > size + _NAMES:
         raise InputError(f"The body has {len(body)} bytes, but {size} are its numbers.")
     try:
         found = load(body)
     except (SafetensorError, ValueError, KeyError, RuntimeError, RecursionError) as error:
         raise InputError(f"The body is not in the format of safetensors: {error}") from error
-    if found.keys() != shapes.keys():
-        raise InputError(f"The body must hold {sorted(shapes)}, but it holds {sorted(found)}.")
-    for name, shape in shapes.items():
-        given = tuple(found[name].shape), found[name].dtype
-        if given != (shape, dtype):
-            raise InputError(f"`{name}` must be of shape and type {(shape, dtype)}, not {given}.")
+    if not like.keys() <= found.keys() <= known.keys():
+        raise InputError(f"The body must hold {sorted(like)}, but it holds {sorted(found)}.")
+    for name, tensor in found.items():
+        given, wanted = (tuple(t.shape) for t in (tensor, known[name]))
+        if (given, tensor.dtype) != (wanted, known[name].dtype):
+            raise InputError(
+                f"`{name}` must be of shape and type {(wanted, known[name].dtype)}, "
+                f"not {(given, tensor.dtype)}."
+            )
     return found
 
 

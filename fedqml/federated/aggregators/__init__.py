@@ -3,21 +3,25 @@
 from fedqml.federated.aggregators.bulyan import bulyan
 from fedqml.federated.aggregators.centred_clipping import centred_clipping
 from fedqml.federated.aggregators.coordinate_median import coordinate_median
+from fedqml.federated.aggregators.fednova import fednova
 from fedqml.federated.aggregators.fltrust import fltrust
 from fedqml.federated.aggregators.geometric_median import geometric_median
 from fedqml.federated.aggregators.krum import krum
 from fedqml.federated.aggregators.mean import mean
 from fedqml.federated.aggregators.multi_krum import multi_krum
+from fedqml.federated.aggregators.scaffold import scaffold
 from fedqml.federated.aggregators.trimmed_mean import trimmed_mean
 
 __all__ = [
     "bulyan",
     "centred_clipping",
     "coordinate_median",
+    "fednova",
     "fltrust",
     "geometric_median",
     "krum",
     "mean",
     "multi_krum",
+    "scaffold",
     "trimmed_mean",
 ]

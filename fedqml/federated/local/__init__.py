@@ -1,6 +1,10 @@
 """How a client trains: a file each."""
 
 from fedqml.federated.local.adam import adam
+from fedqml.federated.local.ditto import ditto
+from fedqml.federated.local.fedprox import fedprox
+from fedqml.federated.local.personal_layers import personal_layers
+from fedqml.federated.local.scaffold import scaffold
 from fedqml.federated.local.sgd import sgd
 
-__all__ = ["adam", "sgd"]
+__all__ = ["adam", "ditto", "fedprox", "personal_layers", "scaffold", "sgd"]
