@@ -86,3 +86,13 @@ def batch_plans(
         mask,
         torch.from_numpy((keys >> np.uint64(1)).view(np.int64)),
     )
+
+
+def _last(
+    mask: Bool[Tensor, "k epochs steps batch"], most: Sequence[int | None]
+) -> Bool[Tensor, "k epochs steps"]:
+    """Return which batches are among the last that each client is allowed."""
+    used = mask.any(-1)
+    to_come = used.flatten(1).flip(1).cumsum(1).flip(1).view(used.shape)
+    limits = [used[0].numel() if limit is None else limit for limit in most]
+    return to_come <= torch.tensor(limits)[:, None, None]
