@@ -59,10 +59,13 @@ _DEFAULTS: dict[str, Any] = {
     "strategy": {"client": [], "server": [{"use": "mean"}]},
     "engine": {"use": "vectorised"},
 }
-_KEYS = (
-    *("name", "title", "data", "partition", "poison", "model", "device", "fleet"),
-    *("local", "strategy", "engine", "run"),
+SECTIONS = (
+    *("data", "partition", "poison", "model", "device", "fleet", "local", "strategy", "engine"),
+    "run",
 )
+"""What a run's settings consist of; the rest of a file names, makes or labels runs."""
+
+_KEYS = ("name", "title", *SECTIONS)
 
 
 @dataclass(frozen=True)
@@ -150,10 +153,11 @@ def signature(config: Mapping[str, Any]) -> str:
 
 
 def uses(config: Any) -> Iterator[str]:
-    """Return every function that a configuration names, however deep."""
+    """Return every function that a configuration names, however deep; also by a key ``a.b.use``."""
     if isinstance(config, dict):
-        if isinstance(config.get("use"), str):
-            yield config["use"]
+        for key, value in config.items():
+            if key.rpartition(".")[2] == "use" and isinstance(value, str):
+                yield value
         config = list(config.values())
     if isinstance(config, list):
         for value in config:

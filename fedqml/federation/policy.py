@@ -25,8 +25,9 @@ data = { use = "owner_tables", path = "data" }
 # models = ["dense_vqc"]
 # local = ["adam", "sgd"]
 
-# May an experiment name code that is installed on this node, as "package.module:function"?
-own_code = false
+# Code beside fedqml's that is installed on this node and that experiments may name. Only names are
+# compared: what such a function does with data and settings is for you to read.
+# own_code = ["package.module:function"]
 
 # With which rules an update must end before it leaves this node; of `clip` the norm is the largest.
 # insist = [{ use = "clip", norm = 1.0 }]
@@ -59,7 +60,8 @@ class Policy:
         experiments: signatures, see ``fedqml.experiments.config.signature``.
         models: names of models.
         local: names of local rules.
-        own_code: whether functions outside fedqml may be named.
+        own_code: the functions outside fedqml that may be named, ``"package.module:function"``;
+            none by default, and never as engine.
         insist: transforms, with all of their settings, that an experiment's ``strategy.client``
             must end with.
         most_epochs: local epochs of a round.
@@ -77,7 +79,7 @@ class Policy:
     experiments: list[str] | None = None
     models: list[str] | None = None
     local: list[str] | None = None
-    own_code: bool = False
+    own_code: list[str] | None = None
     insist: list[dict[str, Any]] | None = None
     most_epochs: int | None = None
     most_rounds_a_day: int | None = None
@@ -89,6 +91,8 @@ class Policy:
         for name in _NUMBERS:
             value = getattr(self, name)
             require(value is None or value >= 1, name, value, "be at least 1")
+        for use in self.own_code or ():
+            require(":" in use, "own_code", use, 'hold names such as "package.module:function"')
         for name in ("experiments", "models", "local"):
             allowed = "name at least one that is accepted, or be left out"
             require(getattr(self, name) != [], name, [], allowed)
@@ -152,11 +156,10 @@ class Policy:
             return f"The experiment's settings cannot be read: {type(error).__name__}: {error}."
 
     def _refusals(self, config: Mapping[str, Any], cohort: int, weights: int) -> Iterator[str]:
-        own = [use for use in uses(dict(config)) if ":" in use]
-        if own and not self.own_code:
-            yield self._refused(
-                f"The experiment uses `{own[0]}`", "none but fedqml's own code", "own_code"
-            )
+        for use in (use for use in uses(dict(config)) if ":" in use):
+            if use not in (self.own_code or ()):
+                allowed = ", ".join(["none but fedqml's own code", *(self.own_code or ())])
+                yield self._refused(f"The experiment uses `{use}`", allowed, "own_code")
         for section, key, accepted in (
             ("model", "models", self.models),
             ("local", "local", self.local),
@@ -222,10 +225,8 @@ class Policy:
 
     def _known(self, use: object, section: str, name: str) -> None:
         """Refuse a name that no experiment can use here."""
-        if isinstance(use, str) and ":" in use and not self.own_code:
-            raise InputError(
-                f"{name} names `{use}`, which nobody can use as long as own_code = false."
-            )
+        if isinstance(use, str) and ":" in use and use not in (self.own_code or ()):
+            raise InputError(f"{name} names `{use}`, which is not among own_code.")
         find(use, PLUGINS[section], name)
 
 
@@ -241,7 +242,8 @@ def most_epochs(config: Mapping[str, Any]) -> int:
     while "epochs" not in local:  # of the rule that another is built around
         local = local["optimiser"]
     own = [entry["epochs"] for entry in config.get("fleet", ()) if entry.get("epochs")]
-    return max(local["epochs"], *own) if own else int(local["epochs"])
+    most: int = max([local["epochs"], *own])
+    return most
 
 
 def read_policy(file: Path) -> Policy:

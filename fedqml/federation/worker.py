@@ -8,13 +8,14 @@ import torch
 
 from fedqml.core.denormals import denormals_as_zero
 from fedqml.core.errors import InputError
+from fedqml.core.resolve import catalogue
 from fedqml.core.threads import threads
 from fedqml.core.transform import prefixed, select
 from fedqml.core.updates import Context, State, Updates, concatenate
 from fedqml.engines.remote.job import Host, Job, Parcel, Reply, read_body, read_job
 from fedqml.engines.remote.roster import other_software
 from fedqml.experiments.build import builder
-from fedqml.experiments.config import Experiment, experiments, signature
+from fedqml.experiments.config import PLUGINS, SECTIONS, Experiment, experiments, signature, uses
 from fedqml.experiments.environment import software
 from fedqml.experiments.rounds import Federation
 from fedqml.federation.allowance import spend, today
@@ -121,8 +122,15 @@ def _settings(job: Job) -> dict[str, Any]:
     for text in _texts({key: value for key, value in config.items() if key != "data"}):
         if PurePath(text).is_absolute() or ".." in PurePath(text).parts:
             raise InputError(f"The path {text} leads out of this node's folder.")
-    if config.get("engine", {}).get("use") == "flower":
-        raise InputError("A node trains by itself, but the job's engine is `flower`.")
+    beyond = sorted(config.keys() - SECTIONS)
+    if beyond:
+        raise InputError(f"The job's settings have {beyond[:9]}, which those of no run have.")
+    # An experiment's signature has no engine in it, so nobody's consent covers own code here.
+    for use in uses({"engine": config.get("engine")}):
+        if use == "flower" or use not in catalogue(PLUGINS["engine"]):
+            raise InputError(
+                f"A node trains by itself, with fedqml's own engines, but the job's is `{use}`."
+            )
     return config
 
 

@@ -114,6 +114,12 @@ def test_own_code_is_refused_wherever_it_is_named(policy, tmp_path, section):
     assert refused.startswith(f"The experiment uses `{OWN}`, but this node accepts none but fedqml")
 
 
+def test_own_code_is_accepted_by_name(policy, tmp_path):
+    given = {**config(tmp_path), "partition": {"use": OWN}}
+    assert policy(f"own_code = ['{OWN}']").refusal(given, 3, 24) is None
+    assert f"uses `{OWN}`" in policy("own_code = ['os:system']").refusal(given, 3, 24)
+
+
 def test_only_the_path_of_the_data_is_the_nodes_alone(policy, tmp_path):
     other = config(tmp_path, data={"use": "owner_tables", "path": "x", "standardise": False})
     refused = policy("").refusal(other, 3, 24)
@@ -142,11 +148,13 @@ def test_settings_that_are_none_are_refused_not_raised(policy, tmp_path, spoilt)
         ("most_rounds_a_day = 0", "`most_rounds_a_day` must be at least 1"),
         ("most_epochs = -1", "`most_epochs` must be at least 1"),
         ("most_epochs = 'ten'", "most_epochs must be a whole number"),
-        (f"models = ['{OWN}']", "which nobody can use as long as own_code = false"),
+        (f"models = ['{OWN}']", "which is not among own_code"),
+        (f"models = ['{OWN}']\nown_code = ['os:system']", "which is not among own_code"),
+        ("own_code = ['os']", "`own_code` must hold names such as"),
         ("insist = [{ use = 'clip' }]", "insist.norm is missing"),
         ("insist = [{ use = 'clip', norm = 0 }]", "`norm` must be positive"),
         ("insist = [{ norm = 1 }]", "insist.use is missing"),
-        ("own_code = 1", "own_code must be true or false"),
+        ("own_code = 1", "own_code must be a list"),
         ("models = ", "cannot be read as a policy"),
     ],
 )

@@ -322,6 +322,12 @@ def use(section, **table):
         (use("model", use="no_such"), "there is no `no_such`"),
         (use("data", use="digits"), "data are `digits`"),
         (use("engine", use="flower"), "trains by itself"),
+        (use("engine", use="os:system"), "the job's is `os:system`"),
+        (use("engine", use="vectorised", of={"use": "os:system"}), "the job's is `os:system`"),
+        (use("sweep", **{"model.use": ["os:system"]}), "have ['sweep']"),
+        (use("arms", mine={"model": {"use": "os:system"}}), "have ['arms']"),
+        (use("local.use", name="os:system"), "have ['local.use']"),
+        (use("model", **{"use": "dense_vqc", "ansatz.use": "os:system"}), "uses `os:system`"),
         (lambda what: what.pop("config"), "has no settings"),
         (lambda what: what.update(seed="zero"), "seeds must be"),
         (lambda what: what.update(code="other"), "own functions are not those"),
@@ -345,6 +351,11 @@ def test_what_a_server_asks_is_checked(tmp_path, asked, change, reason):
 )
 def test_a_malformed_job_is_refused(tmp_path, asked, change, reason):
     assert reason in refusal_of(tmp_path, change(asked))
+
+
+def test_an_engine_of_one_s_own_is_refused_though_the_owner_accepts_own_code(tmp_path, asked):
+    engine = changed(asked, use("engine", use="os:system"))
+    assert "`os:system`" in refusal_of(tmp_path, engine, own_code=["os:system"])
 
 
 def test_clients_of_another_node_are_refused(tmp_path, asked):
