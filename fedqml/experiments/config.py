@@ -50,6 +50,7 @@ SUPPLIED = {
 """Parameters that come from the run or its data instead of the file."""
 
 _MOST_CLIENTS = 10**7
+_MOST_NAMED = 10**6  # clients of a fleet that are named, each with a number of its own
 _FEDERATED = "flower"  # the engine that has others train
 
 _FLEET = {"clients", "device", "epochs", "batches"}
@@ -364,17 +365,22 @@ def _fleet(entries: Any) -> list[dict[str, Any]]:
     if not isinstance(entries, list):
         raise InputError(f"fleet must be {form}, but it is {entries!r}.")
     fleet = []
+    named: list[int] = []
     for entry in entries:
         known = isinstance(entry, dict) and {"clients"} < set(entry) <= _FLEET
         if not known:
             raise InputError(f"fleet must be {form}, but it has the entry {entry!r}.")
-        made = {**entry, "clients": list(_clients(entry["clients"]))}
+        left = _MOST_NAMED - len(named)
+        clients = list(itertools.islice(_clients(entry["clients"]), left + 1))
+        if len(clients) > left:
+            raise InputError(f"fleet.clients may name {_MOST_NAMED} clients in all, but has more.")
+        named += clients
+        made = {**entry, "clients": clients}
         if "device" in entry:
             made["device"] = _resolve("device", _table(entry, "device"), "fleet.device")
         budget = {key: entry[key] for key in ("epochs", "batches") if key in entry}
         call(Budget, settings(Budget, budget, "fleet"), "fleet")
         fleet.append(made)
-    named: list[int] = [client for entry in fleet for client in entry["clients"]]
     twice = sorted(client for client, count in Counter(named).items() if count > 1)
     if twice:
         raise InputError(f"fleet.clients names these clients twice: {twice}.")

@@ -245,6 +245,10 @@ def test_a_local_rule_is_built_around_another():
         ('[{ clients = "0, 0-1", device = { use = "reference" } }]', "clients twice: [0]"),
         ('[{ clients = "0", device = { use = "nowhere" } }]', "fleet.device.use: there is no"),
         ('[{ clients = "0", device = {} }]', "fleet.device.use is missing"),
+        (
+            '[{ clients = "0-999999", epochs = 1 }, { clients = ["0-9999999"], epochs = 1 }]',
+            "fleet.clients may name 1000000 clients in all, but has more",
+        ),
         ('[{ clients = "0", epochs = 0 }]', "fleet: Argument `epochs` must be at least 1"),
         ('[{ clients = "0", batches = "few" }]', "fleet.batches must be a whole number"),
         ('[{ clients = "0", shots = 3 }]', "but it has the entry {'clients': '0', 'shots': 3}"),
