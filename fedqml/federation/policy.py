@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fedqml.core.errors import InputError, require
-from fedqml.core.resolve import call, find, placed, settings
+from fedqml.core.resolve import call, catalogue, find, placed, settings
 from fedqml.experiments.config import PLUGINS, SUPPLIED, signature, uses
 
 TEMPLATE = """\
@@ -25,11 +25,16 @@ data = { use = "owner_tables", path = "data" }
 # models = ["dense_vqc"]
 # local = ["adam", "sgd"]
 
+# Devices, by name. What is not listed here stays on this machine: fedqml's own simulators. With
+# "pennylane" features of rows can reach whoever runs the machine that the experiment names.
+# devices = ["statevector", "pennylane"]
+
 # Code beside fedqml's that is installed on this node and that experiments may name. Only names are
 # compared: what such a function does with data and settings is for you to read.
 # own_code = ["package.module:function"]
 
 # With which rules an update must end before it leaves this node; of `clip` the norm is the largest.
+# Number of rows, mean loss and number of steps leave exactly as they are.
 # insist = [{ use = "clip", norm = 1.0 }]
 
 # Local epochs of a round; rounds and epochs of a day (UTC), those that failed included.
@@ -40,14 +45,22 @@ most_epochs_a_day = 5000
 # Clients that train in a round, at all nodes together: with few the server sees more of each.
 least_cohort = 2
 
+# Rows of a client that is trained. Even then a batch of one row can be read off what it changes:
+# where there is no noise, accept experiments by their `batch_size`, too.
+least_rows = 20
+
 # Weights of the model: one with very many can remember single rows.
 most_weights = 1000000
 """
 """A policy to begin with."""
 
 _HEX = frozenset("0123456789abcdef")
+_LEAVING = ("pennylane",)  # devices that may be other people's machines
 _OWN = ("path",)  # settings of a data source that are the node's alone
-_NUMBERS = ("most_epochs", "most_rounds_a_day", "most_epochs_a_day", "least_cohort", "most_weights")
+_NUMBERS = (
+    *("most_epochs", "most_rounds_a_day", "most_epochs_a_day", "most_weights"),
+    *("least_cohort", "least_rows"),
+)
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,8 @@ class Policy:
         experiments: signatures, see ``fedqml.experiments.config.signature``.
         models: names of models.
         local: names of local rules.
+        devices: names of devices, ``None`` for all of fedqml's that compute on this machine; the
+            model's own, where the experiment names none, is one of these.
         own_code: the functions outside fedqml that may be named, ``"package.module:function"``;
             none by default, and never as engine.
         insist: transforms, with all of their settings, that an experiment's ``strategy.client``
@@ -68,6 +83,7 @@ class Policy:
         most_rounds_a_day: rounds of a day.
         most_epochs_a_day: local epochs of a day, over all rounds.
         least_cohort: clients of a round at all nodes together.
+        least_rows: of a client that is trained.
         most_weights: weights that are trained.
 
     Raises:
@@ -79,12 +95,14 @@ class Policy:
     experiments: list[str] | None = None
     models: list[str] | None = None
     local: list[str] | None = None
+    devices: list[str] | None = None
     own_code: list[str] | None = None
     insist: list[dict[str, Any]] | None = None
     most_epochs: int | None = None
     most_rounds_a_day: int | None = None
     most_epochs_a_day: int | None = None
     least_cohort: int = 1
+    least_rows: int = 1
     most_weights: int | None = None
 
     def __post_init__(self) -> None:
@@ -93,7 +111,7 @@ class Policy:
             require(value is None or value >= 1, name, value, "be at least 1")
         for use in self.own_code or ():
             require(":" in use, "own_code", use, 'hold names such as "package.module:function"')
-        for name in ("experiments", "models", "local"):
+        for name in ("experiments", "models", "local", "devices"):
             allowed = "name at least one that is accepted, or be left out"
             require(getattr(self, name) != [], name, [], allowed)
         for digits in self.experiments or ():
@@ -102,6 +120,7 @@ class Policy:
         for section, name, names in (
             ("model", "models", self.models),
             ("local", "local", self.local),
+            ("device", "devices", self.devices),
         ):
             for use in names or ():
                 self._known(use, section, name)
@@ -168,6 +187,12 @@ class Policy:
             if accepted is not None and use not in accepted:
                 asked = f"The experiment's {section} is `{use}`"
                 yield self._refused(asked, ", ".join(accepted), key, f"{section}.use")
+        devices = catalogue(PLUGINS["device"])
+        local = devices.keys() - _LEAVING
+        for use in uses(dict(config)):  # no other kind of thing has a device's name
+            if use in devices and use not in (self.devices or local):
+                allowed = ", ".join(self.devices or sorted(local))
+                yield self._refused(f"The experiment uses the device `{use}`", allowed, "devices")
         yield from self._other_data(config["data"])
         yield from self._missing_rules(config["strategy"]["client"])
         if self.most_epochs is not None:

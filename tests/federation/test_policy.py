@@ -43,6 +43,7 @@ def test_the_template_accepts_an_ordinary_experiment(policy, tmp_path):
 def test_every_line_of_the_template_can_be_switched_on(policy):
     text = TEMPLATE.replace("# experiments", "experiments").replace("# models", "models")
     text = text.replace("# local", "local").replace("# insist", "insist")
+    text = text.replace("# devices", "devices")
     read = policy(text, data="")
     assert (read.models, read.local) == (["dense_vqc"], ["adam", "sgd"])
     assert read.insist == [{"use": "clip", "norm": 1.0}]
@@ -112,6 +113,28 @@ def test_own_code_is_refused_wherever_it_is_named(policy, tmp_path, section):
     given = {**config(tmp_path), section: {"use": OWN}}
     refused = policy("").refusal(given, 3, 24)
     assert refused.startswith(f"The experiment uses `{OWN}`, but this node accepts none but fedqml")
+
+
+DEVICES = [
+    {"device": {"use": "pennylane"}},
+    {"fleet": [{"clients": [0], "device": {"use": "pennylane"}}]},
+    {"device": {"use": "spsa", "device": {"use": "pennylane"}}},
+]
+
+
+@pytest.mark.parametrize("named", DEVICES)
+def test_a_device_that_may_leave_the_machine_must_be_listed(policy, tmp_path, named):
+    given = config(tmp_path) | named
+    refused = policy("").refusal(given, 3, 24)
+    assert refused.startswith("The experiment uses the device `pennylane`, but this node accepts ")
+    assert "`devices` in policy.toml" in refused
+    assert policy("devices = ['spsa', 'pennylane']").refusal(given, 3, 24) is None
+
+
+def test_simulators_need_not_be_listed_but_can_be(policy, tmp_path):
+    given = config(tmp_path, device={"use": "density"})
+    assert policy("").refusal(given, 3, 24) is None
+    assert "device `density`" in policy("devices = ['sampled']").refusal(given, 3, 24)
 
 
 def test_own_code_is_accepted_by_name(policy, tmp_path):
