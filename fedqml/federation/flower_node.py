@@ -7,6 +7,7 @@ Flower's runs is never fetched, so nobody can have it run code.
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import httpx
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -37,6 +38,7 @@ from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
 from fedqml.core.errors import InputError
 from fedqml.core.files import write_atomic
+from fedqml.engines.remote.job import Parcel, printable
 from fedqml.federation.flower_wire import (
     Heartbeat,
     chunked,
@@ -48,12 +50,13 @@ from fedqml.federation.flower_wire import (
     records,
 )
 from fedqml.federation.folders import Site
-from fedqml.federation.worker import Work, refusal
+from fedqml.federation.worker import Work
 
 _POLL = 0.15  # seconds between looks for jobs
 _BEAT = 4.0  # seconds between heartbeats
 _INTERVAL = 10.0  # seconds: what the SuperLink is told; two without a sign, and it gives a node up
 _LONGEST_PAUSE = 10.0  # seconds between attempts to connect
+_ATTEMPTS = 2  # at a job: a killed node tries it once more, but a job that ends two is refused
 
 Log = Callable[[str], None]
 """Takes a sentence for the node's owner."""
@@ -78,7 +81,7 @@ def serve(site: Site, limit: int, work: Work, log: Log) -> None:
         auth = NodeAuthHttpInterceptor(key, key.public_key())
         version = RuntimeVersionHttpInterceptor(component_name="fedqml node")
         url = f"https://{site.server}"
-        with FleetHttpClient(url, interceptors=[version, auth], verify=trusted) as client:
+        with _Client(url, interceptors=[version, auth], verify=trusted) as client:
             try:
                 visit = _Visit(client, site, limit, log)
                 log(f"Connected to {site.server}; waiting for jobs.")
@@ -90,6 +93,16 @@ def serve(site: Site, limit: int, work: Work, log: Log) -> None:
                 time.sleep(pause)
 
 
+class _Client(FleetHttpClient):
+    """Flower's client; what is no answer is a lost connection."""
+
+    def _unary_unary(self, **call: Any) -> Any:
+        try:
+            return super()._unary_unary(**call)
+        except ValueError as error:
+            raise httpx.RemoteProtocolError(str(error)) from error
+
+
 class _Visit:
     """A node at its server, from connecting to the first error."""
 
@@ -97,6 +110,7 @@ class _Visit:
         self._client, self._limit, self._log = client, limit, log
         self._number = site.folder / "state" / "node-id"
         self._pulled = site.folder / "state" / "pulled"  # a job that has not been answered
+        self._begun = site.folder / "state" / "begun"  # how often that job was begun, not ended
         self._node = Node(node_id=self._arrive(public_key_to_bytes(_key(site).public_key())))
 
     def stay(self, work: Work) -> None:
@@ -115,6 +129,7 @@ class _Visit:
                         raise
                     self._log(f"A job was given up: {_told(error)}")
                 self._pulled.unlink(missing_ok=True)
+                self._begun.unlink(missing_ok=True)
         except KeyboardInterrupt:
             with suppress(httpx.HTTPError):
                 self._client.DeactivateNode(DeactivateNodeRequest(node_id=self._node.node_id))
@@ -149,8 +164,27 @@ class _Visit:
         response = self._client.PullMessages(PullMessagesRequest(node=self._node))
         if not response.messages_list:
             return None
+        try:
+            message_from_proto(response.messages_list[0])
+            response.message_object_trees[0]
+        except Exception as error:  # Flower's own checks raise what they like
+            raise httpx.RemoteProtocolError(f"malformed job: {error!r}") from error
         write_atomic(self._pulled, response.SerializeToString())
         return response
+
+    def _attempt(self, work: Callable[[], Parcel]) -> Parcel | None:
+        """Return the reply to the job, or None if the node has ended too often while it did it."""
+        begun = int(self._begun.read_text(encoding="ascii")) if self._begun.exists() else 0
+        if begun >= _ATTEMPTS:
+            return None
+        write_atomic(self._begun, str(begun + 1).encode("ascii"))
+        try:
+            reply = work()
+        except (KeyboardInterrupt, httpx.HTTPError):
+            self._begun.unlink()
+            raise
+        self._begun.unlink()
+        return reply
 
     def _answer(self, response: PullMessagesResponse, work: Work) -> None:
         announced = message_from_proto(response.messages_list[0])
@@ -161,12 +195,16 @@ class _Visit:
             return content(lambda: self._client.PullObject(request))
 
         tree = response.message_object_trees[0]
-        try:
-            job = parcel(pull(name, tree, self._limit, get), self._limit)
-        except InputError as error:
-            reply = refusal(str(error))
-        else:
-            reply = work(job)
+
+        def job() -> Parcel | str:
+            try:
+                return parcel(pull(name, tree, self._limit, get), self._limit)
+            except InputError as error:
+                return str(error)
+
+        reply = self._attempt(lambda: work(job()))
+        if reply is None:
+            reply = work(f"This job was begun {_ATTEMPTS} times, and each time this node ended.")
         with no_object_id_recompute():
             message = Message(records(reply, chunked(reply.body)), reply_to=announced)
             proto, tree = envelope(message)
@@ -207,10 +245,15 @@ def _reason(error: httpx.HTTPError, site: Site) -> str:
     """Return a sentence on why there is no connection."""
     if isinstance(error, httpx.HTTPStatusError):
         return f"The server at {site.server} refuses this node: {_told(error)}"
-    return f"The server at {site.server} cannot be reached: {error}."
+    return f"The server at {site.server} cannot be reached: {printable(str(error))}."
 
 
 def _told(error: httpx.HTTPStatusError) -> str:
     """Return what the SuperLink says, or the proxy before it."""
-    said = FlowerError.from_json(error.response.text)
-    return f"{said.message} [{said.code}]" if said else f"HTTP {error.response.status_code}."
+    try:
+        said = FlowerError.from_json(error.response.text)
+    except (ValueError, RecursionError):
+        said = None
+    if said is None:
+        return f"HTTP {error.response.status_code}."
+    return printable(f"{said.message} [{said.code}]")

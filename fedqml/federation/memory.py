@@ -57,18 +57,25 @@ class Memory:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, to_bytes(state))
 
-    def forget(self, experiment: str, client: int, saved: int) -> None:
+    def forget(self, experiment: str, client: int, round: int, after: int, saved: int) -> None:
         """Remove states that no round can begin with any more: up to ``saved``, all but the last.
+
+        A state that came too late for its round is none to begin with either: the server names the
+        one before it.
 
         Args:
             experiment: the signature of the experiment.
             client: the client's number.
+            round: the round that was trained.
+            after: the round of the state that it began with.
             saved: the round of the oldest checkpoint that the server has.
         """
         folder = self._state(experiment, client, 0).parent
-        old = [path for path in sorted(folder.glob("*.safetensors")) if int(path.stem) <= saved]
-        for path in old[:-1]:
-            path.unlink()
+        paths = {int(path.stem): path for path in sorted(folder.glob("*.safetensors"))}
+        late = [past for past in paths if after < past < round]
+        old = [past for past in paths if past <= min(saved, after)]
+        for past in late + old[:-1]:
+            paths[past].unlink()
 
     def answer(self, job: Parcel) -> Parcel | None:
         """Return the answer to a job, if it is the last that was answered."""

@@ -1,6 +1,7 @@
 """What a node does with a job: check it, ask its owner's policy, train, and remember."""
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from fedqml.core.denormals import denormals_as_zero
 from fedqml.core.errors import InputError
 from fedqml.core.resolve import catalogue
-from fedqml.core.threads import threads
+from fedqml.core.threads import cores, threads
 from fedqml.core.transform import prefixed, select
 from fedqml.core.updates import Context, State, Updates, concatenate
 from fedqml.engines.remote.job import Host, Job, Parcel, Reply, read_body, read_job
@@ -18,15 +19,21 @@ from fedqml.experiments.build import builder
 from fedqml.experiments.config import PLUGINS, SECTIONS, Experiment, experiments, signature, uses
 from fedqml.experiments.environment import software
 from fedqml.experiments.rounds import Federation
+from fedqml.federated.sampling import sample
 from fedqml.federation.allowance import spend, today
 from fedqml.federation.audit import Entry, Record
 from fedqml.federation.memory import Memory
 from fedqml.federation.policy import Policy, most_epochs
 
-Work = Callable[[Parcel], Parcel]
-"""From a job to the reply; whatever the job holds, there is a reply."""
+Work = Callable[[Parcel | str], Parcel]
+"""From a job, or why it could not be received, to the reply; whatever it is, there is a reply."""
 
 _UNKNOWN = "0" * 32  # the nonce of a job that cannot be read
+_LISTED = 100  # clients of a refused job that the log names
+
+
+class _Inside(Exception):
+    """What went wrong while data were read and trained: its text may repeat them."""
 
 
 def worker(hosts: Collection[Host], memory: Memory, policy: Policy, record: Record) -> Work:
@@ -38,12 +45,13 @@ def worker(hosts: Collection[Host], memory: Memory, policy: Policy, record: Reco
         policy: what the node's owner accepts.
         record: writes to the node's log.
     """
-    build = builder()
     built: dict[str, Federation] = {}  # of the latest experiment
 
-    def work(parcel: Parcel) -> Parcel:
+    def work(parcel: Parcel | str) -> Parcel:
         job: Job | None = None
         try:
+            if isinstance(parcel, str):
+                raise InputError(parcel)
             job = read_job(parcel)
             if job.software != software():
                 raise InputError(other_software(job.software, software()))
@@ -55,9 +63,12 @@ def worker(hosts: Collection[Host], memory: Memory, policy: Policy, record: Reco
             reply = train(job, parcel)
         except Exception as error:
             # Not only InputError: what a job makes a library do must not stop the node.
-            kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
-            why = f"{kind}{error}"
-            reply = refusal(why, job.nonce if job else _UNKNOWN)
+            why = told = str(error)
+            if not isinstance(error, InputError):
+                cause = error.__cause__ if isinstance(error, _Inside) else error
+                why = f"{type(cause).__name__}: {cause}"
+                told = "The job failed at this node; the node's log says why."
+            reply = Reply(job.nonce if job else _UNKNOWN, software(), refusal=told).parcel()
             return _recorded(record, job, parcel, reply, "refused", why)
         memory.answered(parcel, reply)
         return _recorded(record, job, parcel, reply, "trained")
@@ -67,43 +78,57 @@ def worker(hosts: Collection[Host], memory: Memory, policy: Policy, record: Reco
         # Before anything is built from what came: the model's size is known only then.
         _require_none(policy.refusal(config, job.cohort, weights=0))
         experiment = _experiment(job, config, policy)
+        _check_round(job, experiment)
+        # Before any work, so that what is refused after it cannot be asked for without end.
+        count = memory.folder / "allowance.json"
+        with _inside():
+            none_left = spend(count, policy, most_epochs(config), today())
+        _require_none(none_left)
         with threads(experiment.run.threads), denormals_as_zero():
             if job.signature not in built:
                 built.clear()
-                built[job.signature] = build(experiment)
+                with _inside():
+                    built[job.signature] = builder()(experiment)
             federation = built[job.signature]
             size = federation.objective.packing.size
             _require_none(policy.refusal(config, job.cohort, size))
-            _check(job, federation, hosts)
+            _check(job, federation, hosts, policy.least_rows)
             first = federation.objective.first
             sent = federation.server.sent(federation.server.init(first))
             weights, sent = read_body(parcel.body, first, sent)
-            count = memory.folder / "allowance.json"
-            _require_none(spend(count, policy, most_epochs(config), today()))
             updates = _updates(job, federation, weights, sent, memory)
         return Reply(job.nonce, software(), updates=updates).parcel()
 
     return work
 
 
-def refusal(why: str, nonce: str = _UNKNOWN) -> Parcel:
-    """Return the reply to a job that is not done."""
-    return Reply(nonce, software(), refusal=why).parcel()
+@contextmanager
+def _inside() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise _Inside from error
 
 
 def _recorded(
-    record: Record, job: Job | None, parcel: Parcel, reply: Parcel, decision: str, why: str = ""
+    record: Record,
+    job: Job | None,
+    parcel: Parcel | str,
+    reply: Parcel,
+    decision: str,
+    why: str = "",
 ) -> Parcel:
     """Write to the log what was done with a job, and only then give the reply away."""
     config = job.experiment.get("config") if job else None
+    clients = tuple(job.clients) if job and job.kind == "train" else ()
     entry = Entry(
         kind=job.kind if job else "unknown",
         decision=decision,
         reason=why,
         experiment=signature(config) if isinstance(config, dict) else "",
         round=job.round if job and job.kind == "train" else None,
-        clients=tuple(job.clients) if job else (),
-        bytes_in=len(parcel),
+        clients=clients[:_LISTED] if decision == "refused" else clients,
+        bytes_in=len(parcel) if isinstance(parcel, Parcel) else 0,
         bytes_out=len(reply),
     )
     record(entry)
@@ -155,8 +180,24 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(entry)
 
 
-def _check(job: Job, federation: Federation, hosts: Collection[Host]) -> None:
-    """Refuse clients that are not here, and code or data that are not the server's."""
+def _check_round(job: Job, experiment: Experiment) -> None:
+    """Refuse a round that the experiment does not have."""
+    run = experiment.run
+    if not 1 <= job.round <= run.rounds:
+        raise InputError(f"The experiment has the rounds 1 to {run.rounds}, but not {job.round}.")
+    if job.cohort != run.clients_per_round:
+        raise InputError(
+            f"The experiment trains {run.clients_per_round} clients a round, but not {job.cohort}."
+        )
+    if run.threads > cores():
+        raise InputError(
+            f"The experiment computes with {run.threads} threads, but this node accepts at most "
+            f"{cores()}, one a core. Change `run.threads` in the experiment."
+        )
+
+
+def _check(job: Job, federation: Federation, hosts: Collection[Host], least_rows: int) -> None:
+    """Refuse clients that are not here or not drawn, and code or data that are not the server's."""
     if job.experiment.get("code") != federation.code:
         raise InputError("The experiment's own functions are not those that the server has.")
     if job.experiment.get("data") != federation.objective.data.common_digest():
@@ -169,6 +210,17 @@ def _check(job: Job, federation: Federation, hosts: Collection[Host]) -> None:
     elsewhere = sorted(job.clients.keys() - here)
     if elsewhere or not job.clients:
         raise InputError(f"This node trains the clients {sorted(here)}, but not {elsewhere}.")
+    drawn = sample(federation.clients, federation.clients_per_round, federation.seed, job.round)
+    others = sorted(job.clients.keys() - set(drawn.tolist()))
+    if others:
+        raise InputError(f"The clients {others} are not drawn for round {job.round}.")
+    rows = {client: len(federation.objective.data.clients[client]) for client in job.clients}
+    few = [client for client in rows if rows[client] < least_rows]
+    if few:
+        raise InputError(
+            f"The clients {few} have fewer rows than the {least_rows} that this node asks for. See "
+            "`least_rows` in its policy."
+        )
 
 
 def _updates(
@@ -183,10 +235,11 @@ def _updates(
         job.round, cohort, weights[None], federation.seed, sent=sent, population=population
     )
     parts: list[Updates] = []
-    state = federation.train(context, state, lambda part: parts.append(part.owned()))
-    for client in job.clients:
+    with _inside():
+        state = federation.train(context, state, lambda part: parts.append(part.owned()))
+    for client, after in job.clients.items():
         own = select(state, f"{client}/")
         if own:
             memory.keep(job.signature, client, job.round, own)
-            memory.forget(job.signature, client, job.saved)
+            memory.forget(job.signature, client, job.round, after, job.saved)
     return concatenate(parts)

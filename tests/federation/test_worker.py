@@ -9,6 +9,7 @@ import torch
 
 from fedqml.core.errors import InputError
 from fedqml.core.updates import Updates
+from fedqml.engines.remote.engine import _saved
 from fedqml.engines.remote.job import Job, Parcel, Reply, read_job, read_reply, to_bytes
 from fedqml.experiments.build import builder
 from fedqml.experiments.config import experiments
@@ -218,6 +219,7 @@ def tensors(**shapes):
     [
         (lambda node, job, work: Parcel(b"{"), "no JSON"),
         (lambda node, job, work: Parcel(b"[" * 100_000), "no JSON"),
+        (lambda node, job, work: Parcel(b'{"a":' * 33 + b"1" + b"}" * 33), "deeper than 32 levels"),
         (lambda node, job, work: Parcel(b'{"nonce": NaN}'), "NaN is no number of JSON"),
         (lambda node, job, work: Parcel(b" " * (2 << 20)), "1048576 may be"),
         (tampered(nonce="0" * 32), "to another job"),
@@ -309,6 +311,19 @@ def changed(parcel, change):
     return replace(before, experiment=what).parcel(parcel.body)
 
 
+def altered(parcel, **changes):
+    """Return a job with other fields."""
+    return replace(read_job(parcel), **changes).parcel(parcel.body)
+
+
+def nested(levels):
+    return {"a": nested(levels - 1)} if levels else 1
+
+
+def threads(number):
+    return lambda what: what["config"]["run"].__setitem__("threads", number)
+
+
 def use(section, **table):
     return lambda what: what["config"].__setitem__(section, table)
 
@@ -342,6 +357,13 @@ def test_what_a_server_asks_is_checked(tmp_path, asked, change, reason):
     ("change", "reason"),
     [
         (lambda job: Parcel(b"junk"), "no JSON"),
+        (lambda job: "The message has more than 9 bytes.", "more than 9 bytes"),
+        (lambda job: changed(job, use("model", deep=nested(100))), "nested deeper than 32"),
+        (lambda job: altered(job, round=0), "has the rounds 1 to 1, but not 0"),
+        (lambda job: altered(job, round=2), "has the rounds 1 to 1, but not 2"),
+        (lambda job: altered(job, cohort=7), "trains 5 clients a round, but not 7"),
+        (lambda job: altered(job, clients=dict.fromkeys(range(7), 0)), "are not drawn for round 1"),
+        (lambda job: changed(job, threads(257 - 1)), "256 threads"),
         (lambda job: replace(job, head=job.head.replace(b'"seed":0', b'"seed":1')), "signature"),
         (lambda job: replace(job, head=job.head.replace(b'"train"', b'"run"')), "`kind`"),
         (lambda job: replace(job, body=b""), "not in the format"),
@@ -367,6 +389,60 @@ def test_what_the_policy_refuses_is_refused_with_its_reason(tmp_path, asked):
     assert "model is `dense_vqc`" in reason
     assert "68 weights" in refusal_of(tmp_path, asked, most_weights=67)
     assert "5 clients train" in refusal_of(tmp_path, asked, least_cohort=6)
+
+
+def test_clients_with_few_rows_are_not_trained(tmp_path, asked):
+    assert "fewer rows than the 100" in refusal_of(tmp_path, asked, least_rows=100)
+    assert refusal_of(tmp_path, asked, least_rows=50) == ""
+
+
+def test_what_data_and_training_say_stays_on_the_node(tmp_path, asked, monkeypatch):
+    def damaged(experiment):
+        raise InputError("bern.csv, row 7: age is 4I.")
+
+    monkeypatch.setattr("fedqml.federation.worker.builder", lambda: damaged)
+    transport = InProcess(tmp_path, ONE)
+    reply = transport.work["bern"](asked)
+    assert "4I" not in reply.head.decode()
+    assert "the node's log says why" in reply.head.decode()
+    assert "row 7: age is 4I" in transport.log[-1].reason
+
+
+def test_what_is_refused_after_work_was_done_counts(tmp_path, asked):
+    transport = InProcess(tmp_path, ONE, most_rounds_a_day=1)
+    replies = [transport.work["bern"](altered(asked, nonce=n * 32)) for n in "12"]
+    assert "at most 1 a day" in json.loads(replies[1].head)["refusal"]
+    other = InProcess(tmp_path, ONE, most_rounds_a_day=2)
+    wrong = replace(altered(asked, nonce="3" * 32), body=b"")
+    reasons = [json.loads(other.work["bern"](wrong).head)["refusal"] for _ in range(2)]
+    assert "safetensors" in reasons[0]
+    assert "at most 2 a day" in reasons[1]
+
+
+def test_the_log_names_no_clients_where_a_job_trains_none(tmp_path, asked):
+    transport = InProcess(tmp_path, ONE)
+    transport.work["bern"](altered(asked, kind="hello"))
+    transport.work["bern"](altered(asked, clients=dict.fromkeys(range(9999), 0)))
+    assert [len(entry.clients) for entry in transport.log] == [0, 100]
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_a_state_that_came_too_late_takes_no_other_s_place(tmp_path, every):
+    memory = Memory(tmp_path)
+
+    def train(round, after):
+        memory.state("e", 0, after)
+        memory.keep("e", 0, round, {"m": torch.ones(1)})
+        memory.forget("e", 0, round, after, saved=_saved(round, every))
+
+    for round in range(1, 13):
+        train(round, after=round - 1)
+    for round in range(13, 17):  # 13 to 15 are late, so the server still counts on 12
+        train(round, after=12)
+    for round in range(17, 30):
+        train(round, after=round - 1)
+    kept = sorted(int(path.stem) for path in tmp_path.glob("states/e/0/*.safetensors"))
+    assert kept == list(range(_saved(29, every), 30))
 
 
 def test_rounds_of_a_day_count_only_what_is_trained(tmp_path, asked):

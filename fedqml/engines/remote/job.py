@@ -28,6 +28,7 @@ Host = int | str
 
 _LARGEST_HEAD = 1 << 20
 _LARGEST_TEXT = 2000
+_DEEPEST = 32  # levels of tables and lists; what is done with them is recursive
 _SENT = "sent/"
 _NAMES = 1 << 16  # bytes of a body beside its numbers
 
@@ -225,6 +226,16 @@ def read_reply(parcel: Parcel, job: Job, like: Float[Tensor, " d"]) -> Reply:
     return Reply(reply.nonce, reply.software, updates=updates)
 
 
+def printable(text: str) -> str:
+    """Return what may go to logs and terminals, whose readers other characters could fool.
+
+    Example:
+        >>> printable("No,\\x1b[31m never.")
+        'No, [31m never.'
+    """
+    return "".join(c if c.isprintable() else " " for c in text[:_LARGEST_TEXT])
+
+
 def largest_reply(clients: int, like: Float[Tensor, " d"]) -> int:
     """Return how many bytes a reply of so many clients can have."""
     numbers = (len(like) + 3) * like.element_size() + 8
@@ -244,6 +255,8 @@ class _Head:
             raise InputError(f"The {what}'s head is no JSON: {error}") from error
         if not isinstance(found, dict):
             raise InputError(f"The {what}'s head must be an object.")
+        if _is_deep(found):
+            raise InputError(f"The {what}'s head is nested deeper than {_DEEPEST} levels.")
         self._fields = found
 
     def get(self, name: str, kind: type) -> Any:
@@ -259,9 +272,7 @@ class _Head:
         return value
 
     def text(self, name: str) -> str:
-        # It goes to logs and terminals: what is no letter could fool their readers.
-        value: str = self.get(name, str)[:_LARGEST_TEXT]
-        return "".join(letter if letter.isprintable() else " " for letter in value)
+        return printable(self.get(name, str))
 
     def nonce(self) -> str:
         value = self.text("nonce")
@@ -298,6 +309,14 @@ def _tensors(
                 f"not {(given, tensor.dtype)}."
             )
     return found
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        inner = [v.values() if isinstance(v, dict) else v for v in level if type(v) in (dict, list)]
+        level = [entry for entries in inner for entry in entries]
+    return any(type(entry) in (dict, list) for entry in level)
 
 
 def _dump(value: Mapping[str, Any]) -> bytes:
