@@ -12,8 +12,8 @@ from fedqml.core.resolve import call, catalogue, find, placed, settings
 from fedqml.experiments.config import PLUGINS, SUPPLIED, signature, uses
 
 TEMPLATE = """\
-# What this node accepts. What is left out is not limited, but for own code, which is then refused,
-# and the data, which must be named. After a change start the node again.
+# What this node accepts. What is left out is not limited, but for own code and devices elsewhere,
+# which are then refused, and the data, which must be named. After a change start the node again.
 
 # The data that this node opens, whatever path the experiment names. From the folder of this file.
 data = { use = "owner_tables", path = "data" }
