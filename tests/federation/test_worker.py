@@ -320,10 +320,6 @@ def nested(levels):
     return {"a": nested(levels - 1)} if levels else 1
 
 
-def threads(number):
-    return lambda what: what["config"]["run"].__setitem__("threads", number)
-
-
 def use(section, **table):
     return lambda what: what["config"].__setitem__(section, table)
 
@@ -363,7 +359,6 @@ def test_what_a_server_asks_is_checked(tmp_path, asked, change, reason):
         (lambda job: altered(job, round=2), "has the rounds 1 to 1, but not 2"),
         (lambda job: altered(job, cohort=7), "trains 5 clients a round, but not 7"),
         (lambda job: altered(job, clients=dict.fromkeys(range(7), 0)), "are not drawn for round 1"),
-        (lambda job: changed(job, threads(257 - 1)), "256 threads"),
         (lambda job: replace(job, head=job.head.replace(b'"seed":0', b'"seed":1')), "signature"),
         (lambda job: replace(job, head=job.head.replace(b'"train"', b'"run"')), "`kind`"),
         (lambda job: replace(job, body=b""), "not in the format"),
@@ -389,6 +384,21 @@ def test_what_the_policy_refuses_is_refused_with_its_reason(tmp_path, asked):
     assert "model is `dense_vqc`" in reason
     assert "68 weights" in refusal_of(tmp_path, asked, most_weights=67)
     assert "5 clients train" in refusal_of(tmp_path, asked, least_cohort=6)
+
+
+def test_no_more_threads_than_cores(tmp_path, asked, monkeypatch):
+    monkeypatch.setattr("fedqml.federation.worker.cores", lambda: 1)
+    two = changed(asked, lambda what: what["config"]["run"].update(threads=2))
+    assert "2 threads, but this node accepts at most 1" in refusal_of(tmp_path, two)
+
+
+def test_each_experiment_is_built_apart_so_that_no_data_pile_up(tmp_path, asked, monkeypatch):
+    made = []
+    monkeypatch.setattr("fedqml.federation.worker.builder", lambda: made.append(1) or builder())
+    transport = InProcess(tmp_path, ONE)
+    for seed in (1, 2):
+        transport.work["bern"](changed(asked, lambda what, seed=seed: what.update(seed=seed)))
+    assert len(made) == 2
 
 
 def test_clients_with_few_rows_are_not_trained(tmp_path, asked):
