@@ -247,8 +247,10 @@ def test_what_a_node_sends_is_checked(tmp_path, change, reason):
 def test_rows_of_another_shape_or_type(delta, reason):
     job = Job("train", software(), clients={3: 0, 5: 0})
     ones = torch.ones(2)
-    updates = Updates(torch.tensor([3, 5]), delta, ones, {"train_loss": ones})
-    reply = Reply(job.nonce, software(), updates=updates).parcel()
+    updates = Updates(torch.tensor([3, 5]), torch.zeros(2, 68), ones, {"train_loss": ones})
+    right = Reply(job.nonce, software(), updates=updates).parcel()
+    sent = {"delta": delta, "weight": ones, "metrics/train_loss": ones}
+    reply = replace(right, body=to_bytes(sent))
     with pytest.raises(InputError, match=reason):
         read_reply(reply, job, torch.zeros(68))
 
