@@ -10,13 +10,14 @@ Flower's and the network's. Writes docs/results/federation.md by default.
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ from fedqml.federation.worker import worker
 
 ROUNDS = 10
 WARM_UP = 3  # rounds in which nodes build the model and compile kernels
-PORTS = 19443, 19442
+PORT = 19443
 SITES: dict[str, list[Host]] = {"bern": [0, 1, 2, 3], "ulm": [4, 5, 6], "wien": [7, 8, 9]}
 DATA = '{ use = "csv", path = "points.csv", target = "class" }'
 EXPERIMENT = """
@@ -77,16 +78,35 @@ class Direct:
             yield Answer(node, self._work[node](parcel))
 
 
-def folders(folder: Path) -> Server:
-    """Make a federation's folders, the data in each."""
-    init(folder, [f"127.0.0.1:{PORTS[0]}"], list(SITES), days=1)
-    for name, hosts in SITES.items():
+def folders(folder: Path, sites: Mapping[str, list[Host]], data: str, file: Path) -> Server:
+    """Make a federation's folders on loopback, a copy of the file with the data in each."""
+    init(folder, [f"127.0.0.1:{PORT}"], list(sites), days=1)
+    table = folder / "server" / "server.toml"
+    table.write_text(table.read_text().replace("0.0.0.0", "127.0.0.1"))
+    for name, hosts in sites.items():
         site = folder / "sites" / name
         node = site / "node.toml"
         node.write_text(node.read_text().replace(f'["{name}"]', json.dumps(hosts)))
-        (site / "policy.toml").write_text(f"data = {DATA}\n")
-        (site / "points.csv").write_text(points())
+        (site / "policy.toml").write_text(f"data = {data}\n")
+        shutil.copy(file, site)
     return read_server(folder / "server")
+
+
+@contextmanager
+def nodes(folder: Path, sites: Iterable[str]) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    """Start a federation's nodes, and stop them on leaving."""
+    command = [sys.executable, "-m", "fedqml.cli.main", "node"]
+    started = {
+        name: subprocess.Popen([*command, str(folder / "sites" / name)], stdout=subprocess.DEVNULL)
+        for name in sites
+    }
+    try:
+        yield started
+    finally:
+        for node in started.values():
+            node.terminate()
+        for node in started.values():
+            node.wait()
 
 
 def points() -> str:
@@ -107,15 +127,10 @@ def run(file: Path, results: Path, transport: Transport | None) -> tuple[list[fl
     return [row["seconds"] for row in rows[1 + WARM_UP :]], outcome.summary["hash"]
 
 
-def over_flower(folder: Path, file: Path) -> tuple[list[float], str]:
+def over_flower(server: Server, file: Path) -> tuple[list[float], str]:
     """Return the same over Flower."""
-    server = folders(folder)
-    with superlink.running(server):
-        command = [sys.executable, "-m", "fedqml.cli.main", "node"]
-        nodes = [
-            subprocess.Popen([*command, str(folder / "sites" / name)], stdout=subprocess.DEVNULL)
-            for name in SITES
-        ]
+    folder = server.folder.parent
+    with superlink.running(server), nodes(folder, SITES):
         transport = FlowerTransport(server)
         try:
             while len(transport.nodes()) < len(SITES):
@@ -123,10 +138,6 @@ def over_flower(folder: Path, file: Path) -> tuple[list[float], str]:
             return run(file, folder, transport)
         finally:
             transport.close(failed=False)
-            for node in nodes:
-                node.terminate()
-            for node in nodes:
-                node.wait()
 
 
 def line(what: str, seconds: list[float]) -> str:
@@ -138,14 +149,15 @@ def main(output: Path) -> None:
     about = environment()
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        (folder / "points.csv").write_text(points())
+        table = folder / "points.csv"
+        table.write_text(points())
         file = folder / "points.toml"
         file.write_text(EXPERIMENT.format(data=DATA, rounds=ROUNDS + WARM_UP))
         here, expected = run(file, folder / "here", None)
-        folders(folder / "direct")
+        folders(folder / "direct", SITES, DATA, table)
         sites = {site: folder / "direct" / "sites" / site for site in SITES}
         direct, same = run(file, folder / "there", Direct(sites, stack))
-        flower, equal = over_flower(folder / "flower", file)
+        flower, equal = over_flower(folders(folder / "flower", SITES, DATA, table), file)
         assert expected == same == equal
     load_average = os.getloadavg()[1]
     beyond = statistics.median(flower) - statistics.median(direct)

@@ -233,8 +233,10 @@ class _Run:
                 yield to, None, f"Flower says: {announced.error.reason}"
                 continue
             try:
-                whole = pull(proto.metadata.message_id, tree, limit, self._object)
-                found: Parcel | None = parcel(whole, limit)
+                # a name for the message would keep it in memory
+                found: Parcel | None = parcel(
+                    pull(proto.metadata.message_id, tree, limit, self._object), limit
+                )
                 reason = ""
             except InputError as error:
                 found, reason = None, str(error)

@@ -36,7 +36,8 @@ most_epochs = 10
 most_rounds_a_day = 1000
 most_epochs_a_day = 5000
 
-# Clients that train in a round, at all nodes together: with few the server sees more of each.
+# Clients that train in a round, at all nodes together: what leaves the server is a mean over them.
+# With 1, rounds of a single client are trained, too, and all sites get its weights as they are.
 least_cohort = 2
 
 # Weights of the model: one with very many can remember single rows.

@@ -69,6 +69,7 @@ def worker(hosts: Collection[Host], memory: Memory, policy: Policy, record: Reco
         with threads(experiment.run.threads), denormals_as_zero():
             if job.signature not in built:
                 built.clear()
+                memory.forget_old_runs()
                 built[job.signature] = build(experiment)
             federation = built[job.signature]
             size = federation.objective.packing.size
