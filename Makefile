@@ -41,6 +41,7 @@ bench: $(VENV)/.development
 	$(BIN)/python benchmarks/circuits.py
 	$(BIN)/python benchmarks/features.py
 	$(BIN)/python benchmarks/federation.py
+	$(BIN)/python benchmarks/large_model.py
 
 rivals: $(RIVALS)/.installed
 	$(RIVALS)/bin/python benchmarks/rivals.py

@@ -167,8 +167,10 @@ class _Visit:
             reply = refusal(str(error))
         else:
             reply = work(job)
+            del job  # it may be large
         with no_object_id_recompute():
             message = Message(records(reply, chunked(reply.body)), reply_to=announced)
+            del reply  # the message has a copy
             proto, tree = envelope(message)
             answer = self._client.PushMessages(
                 PushMessagesRequest(

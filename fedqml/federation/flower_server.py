@@ -146,6 +146,7 @@ class FlowerTransport:
             while waiting and time.monotonic() < end:
                 for message, found, reason in run.pull(waiting.keys(), limit):
                     yield Answer(waiting.pop(message), found, reason)
+                    del found  # it may be large, and the next is on its way
                 if waiting:
                     time.sleep(_POLL)
         except httpx.HTTPError as error:
@@ -248,6 +249,7 @@ class _Run:
                 )
             )
             yield to, found, reason
+            del found
 
     def close(self, status: str) -> None:
         """End the run, if the SuperLink can still be told."""

@@ -79,6 +79,7 @@ def worker(hosts: Collection[Host], memory: Memory, policy: Policy, record: Reco
             count = memory.folder / "allowance.json"
             _require_none(spend(count, policy, federation.epochs, today()))
             updates = _updates(job, federation, weights, memory)
+            del weights  # another copy is made below
         return Reply(job.nonce, software(), updates=updates).parcel()
 
     return work
