@@ -42,6 +42,7 @@ bench: $(VENV)/.development
 	$(BIN)/python benchmarks/features.py
 	$(BIN)/python benchmarks/federation.py
 	$(BIN)/python benchmarks/aggregation.py
+	$(BIN)/python benchmarks/large_model.py
 
 rivals: $(RIVALS)/.installed
 	$(RIVALS)/bin/python benchmarks/rivals.py

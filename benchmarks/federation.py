@@ -2,21 +2,25 @@
 
     python benchmarks/federation.py [OUTPUT]
 
-The same run is made three times, with the same result: in one process; with its three nodes in one
-process, jobs and replies passed on as bytes, which is all that fedqml does for a federation; and
-over Flower, nginx and TLS, each node a process of its own. What the last takes beyond the second is
-Flower's and the network's. Writes docs/results/federation.md by default.
+The same run is made three times, with the same result: in one process, in as many batches as there
+are nodes; with its three nodes in one process, jobs and replies passed on as bytes; and over
+Flower, nginx and TLS, each node a process of its own. What the second takes beyond the first is
+ours; what the last takes beyond the second is Flower's and the network's. Writes
+docs/results/federation.md by default.
 """
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +44,7 @@ from fedqml.federation.worker import worker
 
 ROUNDS = 10
 WARM_UP = 3  # rounds in which nodes build the model and compile kernels
-PORTS = 19443, 19442
+PORT = 19443
 SITES: dict[str, list[Host]] = {"bern": [0, 1, 2, 3], "ulm": [4, 5, 6], "wien": [7, 8, 9]}
 DATA = '{ use = "csv", path = "points.csv", target = "class" }'
 EXPERIMENT = """
@@ -48,6 +52,7 @@ data = {data}
 partition = {{ use = "iid", clients = 10 }}
 model = {{ use = "circuit_only" }}
 local = {{ use = "sgd", lr = 0.1, batch_size = 32 }}
+engine = {{ use = "vectorised", at_once = 4 }}
 run = {{ rounds = {rounds}, clients_per_round = 10 }}
 """
 
@@ -77,16 +82,35 @@ class Direct:
             yield Answer(node, self._work[node](parcel))
 
 
-def folders(folder: Path) -> Server:
-    """Make a federation's folders, the data in each."""
-    init(folder, [f"127.0.0.1:{PORTS[0]}"], list(SITES), days=1)
-    for name, hosts in SITES.items():
+def folders(folder: Path, sites: Mapping[str, list[Host]], data: str, file: Path) -> Server:
+    """Make a federation's folders on loopback, a copy of the file with the data in each."""
+    init(folder, [f"127.0.0.1:{PORT}"], list(sites), days=1)
+    table = folder / "server" / "server.toml"
+    table.write_text(table.read_text().replace("0.0.0.0", "127.0.0.1"))
+    for name, hosts in sites.items():
         site = folder / "sites" / name
         node = site / "node.toml"
         node.write_text(node.read_text().replace(f'["{name}"]', json.dumps(hosts)))
-        (site / "policy.toml").write_text(f"data = {DATA}\n")
-        (site / "points.csv").write_text(points())
+        (site / "policy.toml").write_text(f"data = {data}\n")
+        shutil.copy(file, site)
     return read_server(folder / "server")
+
+
+@contextmanager
+def nodes(folder: Path, sites: Iterable[str]) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    """Start a federation's nodes, and stop them on leaving."""
+    command = [sys.executable, "-m", "fedqml.cli.main", "node"]
+    started = {
+        name: subprocess.Popen([*command, str(folder / "sites" / name)], stdout=subprocess.DEVNULL)
+        for name in sites
+    }
+    try:
+        yield started
+    finally:
+        for node in started.values():
+            node.terminate()
+        for node in started.values():
+            node.wait()
 
 
 def points() -> str:
@@ -98,24 +122,41 @@ def points() -> str:
     return "\n".join(lines) + "\n"
 
 
-def run(file: Path, results: Path, transport: Transport | None) -> tuple[list[float], str]:
-    """Return the seconds of each round after warming up, and the hash of the result."""
+@dataclass(frozen=True)
+class Times:
+    """Seconds of each round after warming up: by the clock, and of this process's CPUs."""
+
+    clock: list[float]
+    cpu: list[float]
+    hash: str
+
+    def line(self, what: str) -> str:
+        low, _, high = statistics.quantiles(self.clock, n=4)
+        middle, cpu = map(statistics.median, (self.clock, self.cpu))
+        return f"| {what} | {middle:.3f} | {low:.3f} to {high:.3f} | {cpu:.3f} |"
+
+
+def run(file: Path, results: Path, transport: Transport | None) -> Times:
+    """Run the experiment, here or on nodes."""
     rows: list[dict[str, Any]] = []
+    cpu: list[float] = []
+
+    def watch(row: dict[str, Any]) -> None:
+        rows.append(row)
+        cpu.append(time.process_time())
+
     (experiment,) = load(str(file), on_nodes=transport is not None)
     with denormals_as_zero():
-        outcome = run_experiment(experiment, builder(transport), results, rows.append)
-    return [row["seconds"] for row in rows[1 + WARM_UP :]], outcome.summary["hash"]
+        outcome = run_experiment(experiment, builder(transport), results, watch)
+    clock = [row["seconds"] for row in rows[1 + WARM_UP :]]
+    of_cpu = [after - before for before, after in pairwise(cpu[WARM_UP:])]
+    return Times(clock, of_cpu, outcome.summary["hash"])
 
 
-def over_flower(folder: Path, file: Path) -> tuple[list[float], str]:
-    """Return the same over Flower."""
-    server = folders(folder)
-    with superlink.running(server):
-        command = [sys.executable, "-m", "fedqml.cli.main", "node"]
-        nodes = [
-            subprocess.Popen([*command, str(folder / "sites" / name)], stdout=subprocess.DEVNULL)
-            for name in SITES
-        ]
+def over_flower(server: Server, file: Path) -> Times:
+    """Run the experiment over Flower."""
+    folder = server.folder.parent
+    with superlink.running(server), nodes(folder, SITES):
         transport = FlowerTransport(server)
         try:
             while len(transport.nodes()) < len(SITES):
@@ -123,49 +164,45 @@ def over_flower(folder: Path, file: Path) -> tuple[list[float], str]:
             return run(file, folder, transport)
         finally:
             transport.close(failed=False)
-            for node in nodes:
-                node.terminate()
-            for node in nodes:
-                node.wait()
-
-
-def line(what: str, seconds: list[float]) -> str:
-    low, _, high = statistics.quantiles(seconds, n=4)
-    return f"| {what} | {statistics.median(seconds):.3f} | {low:.3f} to {high:.3f} |"
 
 
 def main(output: Path) -> None:
     about = environment()
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        (folder / "points.csv").write_text(points())
+        table = folder / "points.csv"
+        table.write_text(points())
         file = folder / "points.toml"
         file.write_text(EXPERIMENT.format(data=DATA, rounds=ROUNDS + WARM_UP))
-        here, expected = run(file, folder / "here", None)
-        folders(folder / "direct")
+        here = run(file, folder / "here", None)
+        folders(folder / "direct", SITES, DATA, table)
         sites = {site: folder / "direct" / "sites" / site for site in SITES}
-        direct, same = run(file, folder / "there", Direct(sites, stack))
-        flower, equal = over_flower(folder / "flower", file)
-        assert expected == same == equal
+        direct = run(file, folder / "there", Direct(sites, stack))
+        flower = over_flower(folders(folder / "flower", SITES, DATA, table), file)
+        assert here.hash == direct.hash == flower.hash
     load_average = os.getloadavg()[1]
-    beyond = statistics.median(flower) - statistics.median(direct)
+    clock = [statistics.median(times.clock) for times in (here, direct, flower)]
+    ours = statistics.median(direct.cpu) - statistics.median(here.cpu)
     text = f"""# A round of a real federation
 
 Command: `python benchmarks/federation.py`. Three nodes with ten clients of 80 points each, the
 circuit of 24 weights, one local epoch; the server evaluates 200 points. {about["processor"]},
 {about["cores"]} cores, on which server, SuperLink, nginx and the nodes all run; load of the last
-five minutes {load_average:.1f}. {ROUNDS} rounds after {WARM_UP} of warming up. All three runs have
-the same hash.
+five minutes {load_average:.1f}. {ROUNDS} rounds after {WARM_UP} of warming up, seconds a round. All
+three runs have the same hash.
 
-| the same run | median, s a round | middle half |
-| --- | --: | --: |
-{line("in one process", here)}
-{line("nodes in one process, as bytes: ours", direct)}
-{line("over Flower, nginx and TLS", flower)}
+| the same run | median | middle half | CPU, of this process |
+| --- | --: | --: | --: |
+{here.line("in one process, in three batches")}
+{direct.line("three nodes in one process, by bytes")}
+{flower.line("over Flower, nginx and TLS")}
 
-Of a round over Flower {beyond:.3f} s are Flower's and the network's: a dozen requests one after
-another, and the times between looks for new messages (server 0.1 s, node 0.15 s). Ours are
-{statistics.median(direct):.3f} s, with training, checks, the nodes' logs, and what they keep.
+Ours of a round, the second less the first, are {ours:.3f} s of CPU and {clock[1] - clock[0]:.3f} s
+by the clock: jobs and replies made and checked, policies, and what nodes write to their disks
+before they answer (log, allowance, last answer). Flower's and the network's, the last less the
+second, are {clock[2] - clock[1]:.3f} s: a dozen requests of each node one after another, each
+through nginx and Flower's checks and database, and the times between looks for new messages (server
+0.1 s, node 0.15 s).
 """
     write_atomic(output, text.encode())
     print(text)

@@ -1,11 +1,9 @@
 """The guide's steps, up to the network, as written: a folder stands for each machine."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -15,23 +13,11 @@ from fedqml.experiments.build import builder
 from fedqml.experiments.config import load
 from fedqml.experiments.rounds import begin, proceed
 from fedqml.federation.policy import TEMPLATE, read_policy
+from tests.guide import ROOT, SITES, blocks, carried
 
-ROOT = Path(__file__).parent.parent
-GUIDE = (ROOT / "docs" / "three_hospitals.md").read_text(encoding="utf-8")
-SITES = ("bern", "genf", "ulm")
 NETWORK = ("pip install", "federation init", "federation status", "federation audit")
 
 pytestmark = pytest.mark.timeout(600)
-
-
-def blocks():
-    """Yield the blocks that need no network: the machine, or "carry", and the text."""
-    for marks, text in re.findall(r"^```(?:sh|text) (\S.*)\n((?s:.*?))^```", GUIDE, re.MULTILINE):
-        if marks == "carry":
-            yield marks, text
-        elif not marks.endswith("keep") and not any(command in text for command in NETWORK):
-            for machine in marks.removeprefix("on=").split(","):
-                yield machine, text
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +33,12 @@ def machines(tmp_path_factory):
         (root / "bin" / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {command} "$@"\n')
         (root / "bin" / name).chmod(0o755)
     paths = {"PATH": f"{root / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
-    for machine, text in blocks():
-        if machine != "carry":
+    for what, machine, text in blocks():
+        if what == "on" and not any(command in text for command in NETWORK):
             command = ["bash", "-euc", text]
             subprocess.run(command, cwd=root / machine, env={**os.environ, **paths}, check=True)
-            continue
-        for line in text.splitlines():
-            source, target = (root / place.replace(":", "/", 1) for place in line.split(" -> "))
+        for places in carried(text) if what == "carry" else ():
+            source, target = (root / place.replace(":", "/", 1) for place in places)
             copy = shutil.copytree if source.is_dir() else shutil.copy
             copy(source, target)
     return root

@@ -21,7 +21,9 @@ def flower(
 ) -> Engine:
     """Return the engine that sends a round's weights to nodes, and receives their clients' updates.
 
-    With all clients present it gives the updates that ``on_nodes`` gives on one machine.
+    With all clients present it gives the updates that ``on_nodes`` gives on one machine: to the bit
+    where that trains each client by itself (``sequential``, ``in_place``), and up to rounding with
+    ``vectorised``, which takes the clients of a node as one batch.
 
     Args:
         transport: the way to the nodes: ``fedqml run --federation FOLDER`` supplies it.

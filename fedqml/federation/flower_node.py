@@ -207,6 +207,7 @@ class _Visit:
             reply = work(f"This job was begun {_ATTEMPTS} times, and each time this node ended.")
         with no_object_id_recompute():
             message = Message(records(reply, chunked(reply.body)), reply_to=announced)
+            del reply  # the message has a copy
             proto, tree = envelope(message)
             answer = self._client.PushMessages(
                 PushMessagesRequest(

@@ -146,6 +146,7 @@ class FlowerTransport:
             while waiting and time.monotonic() < end:
                 for message, found, reason in run.pull(waiting.keys(), limit):
                     yield Answer(waiting.pop(message), found, reason)
+                    del found  # it may be large, and the next is on its way
                 if waiting:
                     time.sleep(_POLL)
         except httpx.HTTPError as error:
@@ -233,8 +234,10 @@ class _Run:
                 yield to, None, f"Flower says: {announced.error.reason}"
                 continue
             try:
-                whole = pull(proto.metadata.message_id, tree, limit, self._object)
-                found: Parcel | None = parcel(whole, limit)
+                # a name for the message would keep it in memory
+                found: Parcel | None = parcel(
+                    pull(proto.metadata.message_id, tree, limit, self._object), limit
+                )
                 reason = ""
             except InputError as error:
                 found, reason = None, str(error)
@@ -246,6 +249,7 @@ class _Run:
                 )
             )
             yield to, found, reason
+            del found
 
     def close(self, status: str) -> None:
         """End the run, if the SuperLink can still be told."""

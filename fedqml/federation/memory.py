@@ -1,6 +1,8 @@
 """What a node remembers on its disk: the states of its clients, and its last answer."""
 
 import hashlib
+import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,12 +10,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 
 from fedqml.core.errors import InputError
-from fedqml.core.files import write_atomic
+from fedqml.core.files import replacing, write_atomic
 from fedqml.core.updates import State
 from fedqml.engines.remote.job import Parcel, to_bytes
 
 _KEY = 32  # bytes of a SHA-256
 _LENGTH = 8  # bytes of a length
+_KEPT = 90 * 86400.0  # seconds: who stopped a run that long ago begins it anew
 
 
 @dataclass(frozen=True)
@@ -77,23 +80,30 @@ class Memory:
         for past in late + old[:-1]:
             paths[past].unlink()
 
+    def forget_old_runs(self) -> None:
+        """Remove the states of experiments that were not trained for 90 days."""
+        for folder in self.folder.glob("states/*"):
+            trained = max((client.stat().st_mtime for client in folder.iterdir()), default=0.0)
+            if trained < time.time() - _KEPT:
+                shutil.rmtree(folder)
+
     def answer(self, job: Parcel) -> Parcel | None:
         """Return the answer to a job, if it is the last that was answered."""
         try:
-            content = self._answer.read_bytes()
+            with self._answer.open("rb") as file:
+                if file.read(_KEY) != _digest(job):
+                    return None
+                head = file.read(int.from_bytes(file.read(_LENGTH), "big"))
+                return Parcel(head, file.read())
         except FileNotFoundError:
             return None
-        if content[:_KEY] != _digest(job):
-            return None
-        start = _KEY + _LENGTH
-        end = start + int.from_bytes(content[_KEY:start], "big")
-        return Parcel(content[start:end], content[end:])
 
     def answered(self, job: Parcel, reply: Parcel) -> None:
         """Save the answer to a job."""
         self.folder.mkdir(parents=True, exist_ok=True)
         length = len(reply.head).to_bytes(_LENGTH, "big")
-        write_atomic(self._answer, b"".join([_digest(job), length, reply.head, reply.body]))
+        with replacing(self._answer) as temporary, temporary.open("wb") as file:
+            file.writelines([_digest(job), length, reply.head, reply.body])
 
     def _state(self, experiment: str, client: int, round: int) -> Path:
         return self.folder / "states" / experiment / str(client) / f"{round:06d}.safetensors"

@@ -42,7 +42,8 @@ most_epochs = 10
 most_rounds_a_day = 1000
 most_epochs_a_day = 5000
 
-# Clients that train in a round, at all nodes together: with few the server sees more of each.
+# Clients that train in a round, at all nodes together: what leaves the server is a mean over them.
+# With 1, rounds of a single client are trained, too, and all sites get its weights as they are.
 least_cohort = 2
 
 # Rows of a client that is trained. Even then a batch of one row can be read off what it changes:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -160,12 +160,19 @@ def _start(server: Server, name: str, command: list[str]) -> subprocess.Popen[by
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
+    # of a killed nginx the workers are left, and have the port
+    _tell_all(process, signal.SIGTERM)
     try:
         process.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()
+        _tell_all(process, signal.SIGKILL)
         process.wait()
+
+
+def _tell_all(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Send a signal to a process and its children, which have a session of their own."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 def _check_alive(server: Server, processes: Mapping[str, subprocess.Popen[bytes]]) -> None:

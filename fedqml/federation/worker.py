@@ -87,6 +87,7 @@ def worker(hosts: Collection[Host], memory: Memory, policy: Policy, record: Reco
         with threads(experiment.run.threads), denormals_as_zero():
             if job.signature not in built:
                 built.clear()
+                memory.forget_old_runs()
                 with _inside():
                     built[job.signature] = builder()(experiment)
             federation = built[job.signature]
@@ -97,6 +98,7 @@ def worker(hosts: Collection[Host], memory: Memory, policy: Policy, record: Reco
             sent = federation.server.sent(federation.server.init(first))
             weights, sent = read_body(parcel.body, first, sent)
             updates = _updates(job, federation, weights, sent, memory)
+            del weights  # another copy is made below
         return Reply(job.nonce, software(), updates=updates).parcel()
 
     return work

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from tests.federation.real import make
 
-POLICY = 'data = { use = "breast_cancer" }\n'
+DATA = '{ use = "breast_cancer" }'
 
 
 class Loopback:
     """The folders of a federation, and the processes that a test starts in them."""
 
-    def __init__(self, folder: Path, hosts: dict[str, list[int]]) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, hosts: dict[str, list[int]], data: str = DATA) -> None:
+        self.folder, self.hosts = folder, hosts
         self.server = make(folder, *hosts)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         for name, clients in hosts.items():
@@ -26,15 +26,16 @@ class Loopback:
             table = (site / "node.toml").read_text()
             own = f"hosts = {json.dumps(clients)}"
             (site / "node.toml").write_text(table.replace(f'hosts = ["{name}"]', own))
-            (site / "policy.toml").write_text(POLICY)
+            (site / "policy.toml").write_text(f"data = {data}\n")
 
     @contextmanager
-    def nodes(self, *names: str):
-        """Run nodes; wait until they are connected."""
+    def running(self):
+        """Run server and nodes; wait until they are connected."""
         try:
-            for name in names:
+            self.serve()
+            for name in self.hosts:
                 self.start(name)
-            for name in names:
+            for name in self.hosts:
                 self.wait_for(name, "Connected")
             yield self
         finally:
@@ -47,6 +48,11 @@ class Loopback:
                     process.kill()
                     process.wait()
 
+    def serve(self) -> None:
+        """Start `fedqml server`, and wait until it is open."""
+        self._start("server", ["server", str(self.server.folder)], anew=True)
+        self.wait_for("server", "Open to sites")
+
     def start(self, name: str) -> None:
         """Start a site's node."""
         self._start(name, ["node", str(self.folder / "sites" / name)])
@@ -54,14 +60,14 @@ class Loopback:
     def run(self, experiment: Path, results: Path, *options: str) -> subprocess.Popen[bytes]:
         """Start a run on the nodes."""
         given = [str(experiment), "--federation", str(self.server.folder)]
-        return self._start("run", ["run", *given, "--results", str(results), *options])
+        return self._start("run", ["run", *given, "--results", str(results), *options], anew=True)
 
     def kill(self, name: str) -> None:
         """Kill a process as a crash does."""
         self.processes[name].send_signal(signal.SIGKILL)
         self.processes[name].wait()
 
-    def wait_for(self, name: str, sentence: str, seconds: float = 90) -> None:
+    def wait_for(self, name: str, sentence: str, seconds: float = 200) -> None:
         """Wait until a process says something."""
         end = time.monotonic() + seconds
         while sentence not in self.log(name):
@@ -70,14 +76,16 @@ class Loopback:
             time.sleep(0.1)
 
     def log(self, name: str) -> str:
-        """Return all that processes of this name have said."""
+        """Return what processes of this name have said."""
         return (self.folder / f"{name}.log").read_text()
 
-    def _start(self, name: str, arguments: list[str]) -> subprocess.Popen[bytes]:
+    def _start(
+        self, name: str, arguments: list[str], anew: bool = False
+    ) -> subprocess.Popen[bytes]:
         here = Path(__file__).parents[2]
         environment = {**os.environ, "PYTHONPATH": str(here)}
         command = [sys.executable, "-m", "fedqml.cli.main", *arguments]
-        with (self.folder / f"{name}.log").open("ab") as log:
+        with (self.folder / f"{name}.log").open("wb" if anew else "ab") as log:
             process = subprocess.Popen(
                 command, stdout=log, stderr=log, cwd=self.folder, env=environment
             )

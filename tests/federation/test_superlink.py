@@ -119,6 +119,7 @@ def test_if_one_of_the_two_dies_the_other_is_stopped_and_the_log_is_named(tmp_pa
     with pytest.raises(InputError, match=log):
         lose_one()
     assert [process.poll() is not None for process in started] == [True, True]
+    wait_until_free(server)
 
 
 def start(server):

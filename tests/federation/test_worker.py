@@ -1,6 +1,8 @@
 """Remote rounds through bytes, without a network: the same bits as in one process."""
 
 import json
+import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,6 +66,14 @@ def test_portions_of_a_vectorised_engine_are_those_of_one_process(tmp_path):
     assert there.summary["hash"] == here.summary["hash"]
 
 
+def test_vectorised_clients_of_unequal_size_are_the_same_up_to_rounding(tmp_path):
+    use = "engine={use='vectorised'}", "partition.clients=20"
+    here = run_experiment(experiment(*use), builder(), tmp_path, silent).summary["final"]
+    hosts = {"bern": [*range(10)], "ulm": [*range(10, 20)]}
+    there = remote(InProcess(tmp_path, hosts), tmp_path, *use).summary["final"]
+    assert there["test_loss"] == pytest.approx(here["test_loss"], rel=1e-5)
+
+
 def test_clients_of_unequal_hardware(tmp_path):
     fleet = "fleet=[{clients='1-3', device={use='parameter_shift'}}]"
     here = run_experiment(experiment(fleet), builder(), tmp_path, silent)
@@ -100,6 +110,22 @@ def test_states_that_no_round_needs_any_more_are_dropped(tmp_path):
     remote(InProcess(tmp_path, ONE), tmp_path, "run.rounds=12", "run.clients_per_round=7")
     kept = sorted(int(p.stem) for p in (tmp_path / "bern/states").glob("*/4/*.safetensors"))
     assert kept == [10, 11, 12]
+
+
+def test_states_of_runs_of_long_ago_are_dropped_when_another_begins(tmp_path):
+    transport = InProcess(tmp_path, ONE)
+    remote(transport, tmp_path, "run.seeds=[1]")
+    (old,) = tmp_path.glob("bern/states/*")
+    (recent,) = {*_states_after(transport, tmp_path, 2)} - {old}
+    for client in old.iterdir():
+        os.utime(client, (0, time.time() - 91 * 86400))
+    assert {*_states_after(transport, tmp_path, 3)} > {recent}
+    assert not old.exists()
+
+
+def _states_after(transport, folder, seed):
+    remote(transport, folder, f"run.seeds=[{seed}]")
+    return folder.glob("bern/states/*")
 
 
 def test_a_node_that_lost_a_state_says_so(tmp_path):
@@ -249,8 +275,10 @@ def test_what_a_node_sends_is_checked(tmp_path, change, reason):
 def test_rows_of_another_shape_or_type(delta, reason):
     job = Job("train", software(), clients={3: 0, 5: 0})
     ones = torch.ones(2)
-    updates = Updates(torch.tensor([3, 5]), delta, ones, {"train_loss": ones})
-    reply = Reply(job.nonce, software(), updates=updates).parcel()
+    updates = Updates(torch.tensor([3, 5]), torch.zeros(2, 68), ones, {"train_loss": ones})
+    right = Reply(job.nonce, software(), updates=updates).parcel()
+    sent = {"delta": delta, "weight": ones, "metrics/train_loss": ones}
+    reply = replace(right, body=to_bytes(sent))
     with pytest.raises(InputError, match=reason):
         read_reply(reply, job, torch.zeros(68))
 

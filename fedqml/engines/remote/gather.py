@@ -112,6 +112,7 @@ def gather(
                 continue
             for answer in transport.exchange(parcels, limit, end - time.monotonic()):
                 refused |= _take(answer, jobs[answer.node], weights, got)
+                del answer  # it may be large, and the next is on its way
             if open_ - got.rows.keys():
                 time.sleep(min(_PAUSE, max(0.0, end - time.monotonic())))
         if len(got.rows) >= terms.least(len(cohort)):
