@@ -63,6 +63,22 @@ def test_portions_of_a_vectorised_engine_are_those_of_one_process(tmp_path):
     assert there.summary["hash"] == here.summary["hash"]
 
 
+def test_clients_of_very_unequal_size(tmp_path):
+    skewed = (
+        "partition={use='quantity_skew', clients=3, alpha=0.5, least=5}",
+        "engine={use='vectorised'}",
+        "model.dropout=0.0",
+        "local.batch_size=5",
+        "run.clients_per_round=3",
+        "run.rounds=12",
+        "run.checkpoint_every=12",
+    )
+    here = run_experiment(experiment(*skewed), builder(), tmp_path, silent)
+    transport = InProcess(tmp_path, {"bern": [0], "ulm": [1], "wien": [2]})
+    there = remote(transport, tmp_path, *skewed)
+    assert there.summary["hash"] == here.summary["hash"]
+
+
 def test_clients_of_unequal_hardware(tmp_path):
     fleet = "fleet=[{clients='1-3', device={use='parameter_shift'}}]"
     here = run_experiment(experiment(fleet), builder(), tmp_path, silent)
