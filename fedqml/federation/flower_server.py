@@ -7,7 +7,6 @@ begun when it is back.
 
 import hashlib
 import io
-import json
 import time
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
@@ -46,7 +45,6 @@ from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supercore.task_identity import TaskIdentity
 
 from fedqml.core.errors import InputError
-from fedqml.core.files import write_json
 from fedqml.engines.remote.job import Host, Parcel
 from fedqml.engines.remote.transport import Answer
 from fedqml.federation.flower_wire import (
@@ -90,10 +88,8 @@ class FlowerTransport:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._clients = server.state / "clients.json"  # who hosts whom, by key
         self._run: _Run | None = None
         self._ids: dict[str, int] = {}
-        self._keys: dict[str, str] = {}
 
     def nodes(self) -> Collection[str]:
         """Return the nodes that are connected now.
@@ -114,25 +110,12 @@ class FlowerTransport:
                         f"{error}. Is `fedqml server` running on this machine?"
                     ) from error
                 time.sleep(_BACK)
-        self._keys = {name: key for name, _, key in found}
-        self._ids = {name: identifier for name, identifier, _ in found}
+        self._ids = dict(found)
         return self._ids.keys()
 
-    def refusal(self, node: str, hosts: Collection[Host]) -> str:
-        """Return why a node may not train for these clients: it said whom it hosts once for all."""
-        key, said = self._keys[node], sorted(map(str, hosts))
-        try:
-            known = json.loads(self._clients.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            known = {}
-        if key not in known:
-            write_json(self._clients, {**known, key: said})
-        elif known[key] != said:
-            return (
-                f"It says that it hosts {said}, but before it was {known[key]}. If that is right, "
-                f"remove its entry from {self._clients}."
-            )
-        return ""
+    def hosts(self) -> Mapping[str, Collection[Host]]:
+        """Return whom each node may train for, as the server's folder says."""
+        return self._server.hosts
 
     def exchange(
         self, parcels: Mapping[str, Parcel], limit: int, seconds: float
@@ -184,13 +167,9 @@ class _Run:
         beat = SendTaskHeartbeatRequest()
         self._heartbeat = Heartbeat(lambda: client.SendTaskHeartbeat(beat), _BEAT)
 
-    def nodes(self) -> list[tuple[str, int, str]]:
-        """Return name, number and key of each node that is connected."""
-        found = []
-        for node in self._client.GetNodes(GetNodesRequest()).nodes:
-            key = hashlib.sha256(node.public_key).hexdigest()
-            found.append((node.name or key[:16], node.node_id, key))
-        return found
+    def nodes(self) -> list[tuple[str, int]]:
+        """Return name and number of each node that is connected."""
+        return [(n.name, n.node_id) for n in self._client.GetNodes(GetNodesRequest()).nodes]
 
     def push(self, parcels: Mapping[str, tuple[int, Parcel]], seconds: float) -> dict[str, str]:
         """Send parcels to nodes, by name with number; return the names by message."""

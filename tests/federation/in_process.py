@@ -14,6 +14,7 @@ class InProcess:
 
     def __init__(self, folder, hosts, change=lambda node, job, work: work(job), **policy):
         self.log = []
+        self.assigned = dict(hosts)
         self.work = {
             node: worker(
                 clients,
@@ -32,8 +33,8 @@ class InProcess:
     def nodes(self):
         return self.work.keys() - self.away
 
-    def refusal(self, node, hosts):
-        return ""
+    def hosts(self):
+        return self.assigned
 
     def exchange(self, parcels, limit, seconds):
         # the last first: the order of arrival must not matter

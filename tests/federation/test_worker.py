@@ -191,15 +191,36 @@ def test_a_node_that_is_away_is_waited_for(tmp_path, whole):
 
 def test_clients_that_nobody_hosts_are_named(tmp_path):
     hosts = {"bern": [0, 1, 2], "ulm": [3, 4]}
-    with pytest.raises(InputError, match=r"Client [56]: No connected node hosts it"):
+    with pytest.raises(InputError, match=r"Client [56]: No node is to host it"):
         remote(InProcess(tmp_path, hosts), tmp_path, "engine.deadline=0.5")
 
 
-def test_a_client_has_one_node_only(tmp_path):
-    hosts = {"bern": [0, 1, 2, 3], "ulm": [3, 4, 5, 6]}
-    transport = InProcess(tmp_path, hosts)
-    with pytest.raises(InputError, match=r"claims client 3, which the node (bern|ulm) hosts"):
+@pytest.mark.parametrize("names", [("bern", "ulm"), ("ulm", "bern")])
+def test_a_node_cannot_take_another_s_clients(tmp_path, names):
+    own, other = names
+    transport = InProcess(tmp_path, {own: [3, 4, 5, 6], other: [0, 1, 2, 3]})
+    transport.assigned[other] = [0, 1, 2]
+    with pytest.raises(
+        InputError, match=rf"^The node {other}: It claims client 3, which it is not"
+    ):
         remote(transport, tmp_path, "engine.deadline=0.5", "run.clients_per_round=7")
+    transport.assigned[other] = [0, 1, 2, 3]
+    with pytest.raises(InputError, match="Client 3 is to be hosted by bern and by ulm"):
+        remote(transport, tmp_path)
+
+
+def test_a_refused_node_of_nobody_does_not_stop_the_others(tmp_path, whole):
+    def other(node, job, work):
+        reply = work(job)
+        head = {**json.loads(reply.head), "software": "fedqml 9.9"}
+        return reply if node != "wien" else Parcel(json.dumps(head).encode())
+
+    transport = InProcess(tmp_path, {**TWO, "wien": []}, other)
+    assert remote(transport, tmp_path).summary["hash"] == whole
+    transport = InProcess(tmp_path, {**TWO, "wien": [3]}, other)
+    transport.assigned |= {"bern": [0, 6]}
+    with pytest.raises(InputError, match=r"node wien: The server has .* the node has fedqml 9"):
+        remote(transport, tmp_path, "run.seeds=[1]", "run.clients_per_round=7")
 
 
 def tampered(**changes):

@@ -91,9 +91,9 @@ def gather(
                 break
             groups = roster.groups(sorted(open_), left)
             got.absent |= {client: roster.missing(client) for client in open_}
-            if terms.least_clients is None and roster.refusals():
+            if terms.least_clients is None and (turned := roster.refusals(open_)):
                 # To wait would not mend it, and no client can be done without.
-                told = [f"The node {node}: {why}" for node, why in roster.refusals().items()]
+                told = [f"The node {node}: {why}" for node, why in turned.items()]
                 raise InputError(" ".join(told) + _SAVED)
             for clients in groups.values():
                 got.absent |= dict.fromkeys(clients, f"No answer in {terms.deadline:g} s.")

@@ -30,8 +30,8 @@ class Transport(Protocol):
         """Return the nodes that are connected now."""
         ...
 
-    def refusal(self, node: str, hosts: Collection[Host]) -> str:
-        """Return why a node may not train for these clients; nothing if it may."""
+    def hosts(self) -> Mapping[str, Collection[Host]]:
+        """Return whom each node may train for: no node decides that itself."""
         ...
 
     def exchange(
