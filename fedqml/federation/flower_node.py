@@ -41,6 +41,7 @@ from fedqml.federation.flower_wire import (
     Heartbeat,
     chunked,
     content,
+    direct,
     envelope,
     parcel,
     pull,
@@ -78,7 +79,7 @@ def serve(site: Site, limit: int, work: Work, log: Log) -> None:
         auth = NodeAuthHttpInterceptor(key, key.public_key())
         version = RuntimeVersionHttpInterceptor(component_name="fedqml node")
         url = f"https://{site.server}"
-        with FleetHttpClient(url, interceptors=[version, auth], verify=trusted) as client:
+        with direct(FleetHttpClient(url, interceptors=[version, auth], verify=trusted)) as client:
             try:
                 visit = _Visit(client, site, limit, log)
                 log(f"Connected to {site.server}; waiting for jobs.")

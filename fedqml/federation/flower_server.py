@@ -21,9 +21,11 @@ from flwr.proto.control_pb2 import StartRunRequest
 from flwr.proto.fab_pb2 import Fab
 from flwr.proto.message_pb2 import (
     ConfirmMessageReceivedRequest,
+    ObjectTree,
     PullObjectRequest,
     PushObjectRequest,
 )
+from flwr.proto.message_pb2 import Message as MessageProto
 from flwr.proto.node_pb2 import Node
 from flwr.proto.runtime_pb2 import (
     AcquireTaskRequest,
@@ -50,10 +52,11 @@ from fedqml.engines.remote.transport import Answer
 from fedqml.federation.flower_wire import (
     Heartbeat,
     chunked,
-    content,
+    direct,
     envelope,
+    fetch,
+    inflated,
     parcel,
-    pull,
     push,
     records,
 )
@@ -118,7 +121,7 @@ class FlowerTransport:
         return self._server.hosts
 
     def exchange(
-        self, parcels: Mapping[str, Parcel], limit: int, seconds: float
+        self, parcels: Mapping[str, Parcel], limits: Mapping[str, int], seconds: float
     ) -> Iterator[Answer]:
         """Send parcels and yield the answers; see ``Transport``."""
         end = time.monotonic() + seconds
@@ -127,7 +130,8 @@ class FlowerTransport:
             run = self._connected()
             waiting = run.push({node: (self._ids[node], p) for node, p in parcels.items()}, seconds)
             while waiting and time.monotonic() < end:
-                for message, found, reason in run.pull(waiting.keys(), limit):
+                asked = {message: limits[node] for message, node in waiting.items()}
+                for message, found, reason in run.pull(asked):
                     yield Answer(waiting.pop(message), found, reason)
                 if waiting:
                     time.sleep(_POLL)
@@ -160,6 +164,8 @@ class _Run:
         given = client.PullTaskInput(PullTaskInputRequest())
         self._number: int = given.run.run_id
         self._node = Node(node_id=SUPERLINK_NODE_ID)
+        # Answers that were announced, by the message they are to, and what has come of each.
+        self._coming: dict[str, tuple[MessageProto, ObjectTree, dict[str, bytes]]] = {}
         # Flower's messages take their sender from here.
         TaskIdentity.task_id = given.task_id
         TaskIdentity.run_id = self._number
@@ -202,21 +208,33 @@ class _Run:
                 push(message, wanted, send)
         return dict(zip(answer.message_ids, parcels, strict=True))
 
-    def pull(self, asked: Collection[str], limit: int) -> Iterator[tuple[str, Parcel | None, str]]:
-        """Yield the answers that are there: to which message, with what, or why with nothing."""
+    def pull(self, asked: Mapping[str, int]) -> Iterator[tuple[str, Parcel | None, str]]:
+        """Yield the answers that are there: to which message, with what, or why with nothing.
+
+        One whose sender is still uploading is left for the next time, with what is there of it.
+
+        Args:
+            asked: the bytes that the answer to each message may have.
+        """
         answer = self._client.PullMessages(PullAppMessagesRequest(message_ids=list(asked)))
         for proto, tree in zip(answer.messages_list, answer.message_object_trees, strict=True):
-            to = proto.metadata.reply_to_message_id
+            self._coming[proto.metadata.reply_to_message_id] = proto, tree, {}
+        self._coming = {to: coming for to, coming in self._coming.items() if to in asked}
+        for to, (proto, tree, contents) in list(self._coming.items()):
             announced = message_from_proto(proto)
             if announced.has_error():
+                del self._coming[to]
                 yield to, None, f"Flower says: {announced.error.reason}"
                 continue
             try:
-                whole = pull(proto.metadata.message_id, tree, limit, self._object)
-                found: Parcel | None = parcel(whole, limit)
+                if not fetch(tree, asked[to], self._object, contents):
+                    continue
+                whole = inflated(proto.metadata.message_id, contents)
+                found: Parcel | None = parcel(whole, asked[to])
                 reason = ""
             except InputError as error:
                 found, reason = None, str(error)
+            del self._coming[to]
             self._client.ConfirmMessageReceived(
                 ConfirmMessageReceivedRequest(
                     node=self._node,
@@ -233,9 +251,13 @@ class _Run:
             self._client.PushTaskOutput(PushTaskOutputRequest(sub_status=status, details=""))
         self._client.close()
 
-    def _object(self, name: str) -> bytes:
+    def _object(self, name: str) -> bytes | None:
         request = PullObjectRequest(node=self._node, run_id=self._number, object_id=name)
-        return content(lambda: self._client.PullObject(request))
+        response = self._client.PullObject(request)
+        if not response.object_found:
+            raise InputError("A part of the message is missing.")
+        content: bytes = response.object_content
+        return content if response.object_available else None
 
 
 def _begin(server: Server) -> _Run:
@@ -277,7 +299,7 @@ def _runtime(
     """Return a client that proves with each request that it may do what it asks."""
     version = RuntimeVersionHttpInterceptor(component_name="fedqml")
     url = f"https://{server.loopback}"
-    return RuntimeHttpClient(url, interceptors=[version, proof], verify=server.tls())
+    return direct(RuntimeHttpClient(url, interceptors=[version, proof], verify=server.tls()))
 
 
 def _fab() -> bytes:

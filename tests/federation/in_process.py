@@ -36,7 +36,7 @@ class InProcess:
     def hosts(self):
         return self.assigned
 
-    def exchange(self, parcels, limit, seconds):
+    def exchange(self, parcels, limits, seconds):
         # the last first: the order of arrival must not matter
         for node, parcel in reversed(parcels.items()):
             job = Parcel(bytes(parcel.head), bytes(parcel.body))

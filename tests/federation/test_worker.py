@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load
 
 from fedqml.core.errors import InputError
-from fedqml.core.updates import Updates
+from fedqml.core.updates import Updates, concatenate
 from fedqml.engines.remote.job import Job, Parcel, Reply, read_job, read_reply, to_bytes
 from fedqml.experiments.build import builder
 from fedqml.experiments.config import experiments
@@ -273,6 +274,65 @@ def test_what_a_node_sends_is_checked(tmp_path, change, reason):
         remote(InProcess(tmp_path, TWO, change), tmp_path, "engine.deadline=0.5")
 
 
+@pytest.mark.parametrize("weight", [1e30, -1.0, torch.nan])
+def test_a_node_does_not_say_how_much_its_clients_weigh(tmp_path, weight):
+    def heavy(reply):
+        found = load(reply.body)
+        found["weight"][0] = weight
+        return to_bytes(found)
+
+    with pytest.raises(InputError, match=r"Its clients weigh \[\d+, "):
+        remote(InProcess(tmp_path, TWO, body(heavy)), tmp_path, "engine.deadline=0.5")
+
+
+def test_why_a_client_was_absent_is_no_part_of_the_hash(tmp_path):
+    hashes = set()
+    for reason in ("it sleeps", "\x1b[31m it is ill"):
+        folder = tmp_path / reason[-3:]
+        folder.mkdir()
+
+        def ill(node, job, work, reason=reason):
+            return reason if node == "ulm" and b'"round":2' in job.head else work(job)
+
+        terms = "engine.least_clients=1", "engine.deadline=2.0"
+        hashes.add(remote(InProcess(folder, TWO, ill), folder, *terms).summary["hash"])
+        told = {why for row in rows(folder) for why in row.get("absent", {}).values()}
+        assert all(why.isprintable() for why in told)
+    assert len(hashes) == 1
+
+
+def test_updates_are_folded_as_soon_as_those_before_them_are_there(tmp_path, monkeypatch):
+    held = []
+
+    def concatenated(parts):
+        held.append(len(transport.sent))
+        return concatenate(parts)
+
+    monkeypatch.setattr("fedqml.engines.remote.engine.concatenate", concatenated)
+    hosts = {"ulm": [4, 5, 6], "bern": [0, 1, 2, 3]}  # asked in turn, the last first
+    transport = InProcess(tmp_path, hosts)
+    remote(transport, tmp_path, "run.rounds=1", "run.clients_per_round=7")
+    assert sorted(held) == held
+    assert set(held) == {3, 4} or set(held) == {4}
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [
+            "local={use='scaffold', optimiser={use='sgd', lr=0.1}}",
+            "strategy={server=[{use='scaffold'}]}",
+        ],
+        ["strategy={client=[{use='quantise', bits=4}]}"],
+        ["strategy={client=[{use='top_k', fraction=0.1}]}"],
+    ],
+)
+def test_what_rules_send_and_measure_crosses(tmp_path, rules):
+    here = run_experiment(experiment(*rules), builder(), tmp_path, silent)
+    there = remote(InProcess(tmp_path, TWO), tmp_path, *rules)
+    assert there.summary["hash"] == here.summary["hash"]
+
+
 @pytest.mark.parametrize(
     ("delta", "reason"),
     [
@@ -292,8 +352,6 @@ def test_rows_of_another_shape_or_type(delta, reason):
 
 def test_rows_that_are_not_finite_are_refused_as_in_one_process(tmp_path):
     def diverging(reply):
-        from safetensors.torch import load
-
         found = load(reply.body)
         found["delta"][0, 3] = torch.nan
         return to_bytes(found)

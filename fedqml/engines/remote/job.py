@@ -231,6 +231,18 @@ def largest_reply(clients: int, like: Float[Tensor, " d"]) -> int:
     return _LARGEST_HEAD + _NAMES + clients * numbers
 
 
+def shown(text: str) -> str:
+    """Return a text that the other side had a hand in, for logs, terminals and histories.
+
+    It is cut at 2000 letters, and what is no letter becomes a space: it could fool its readers.
+
+    Example:
+        >>> shown("No,\\x1b[31m never.")
+        'No, [31m never.'
+    """
+    return "".join(letter if letter.isprintable() else " " for letter in text[:_LARGEST_TEXT])
+
+
 class _Head:
     """A head whose fields are checked as they are read."""
 
@@ -259,9 +271,7 @@ class _Head:
         return value
 
     def text(self, name: str) -> str:
-        # It goes to logs and terminals: what is no letter could fool their readers.
-        value: str = self.get(name, str)[:_LARGEST_TEXT]
-        return "".join(letter if letter.isprintable() else " " for letter in value)
+        return shown(self.get(name, str))
 
     def nonce(self) -> str:
         value = self.text("nonce")

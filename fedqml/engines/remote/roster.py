@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import torch
 
 from fedqml.core.errors import InputError
-from fedqml.engines.remote.job import Host, Job, Parcel, largest_reply, read_reply
+from fedqml.engines.remote.job import Host, Job, Parcel, largest_reply, read_reply, shown
 from fedqml.engines.remote.transport import Transport
 
 _GREETING = 30.0  # seconds for the answer to a hello
@@ -86,19 +86,19 @@ class Roster:
             return
         jobs = {node: Job("hello", self._software) for node in nodes}
         parcels = {node: job.parcel() for node, job in jobs.items()}
-        limit = largest_reply(0, torch.zeros(0))
+        limits = dict.fromkeys(nodes, largest_reply(0, torch.zeros(0)))
         # Who is silent or vanishes is greeted again at once, as soon as it is there.
         silent = -math.inf, "It does not answer; perhaps it is still at an earlier job."
         self._turned_away |= dict.fromkeys(nodes, silent)
-        for answer in self._transport.exchange(parcels, limit, seconds):
+        for answer in self._transport.exchange(parcels, limits, seconds):
             node, parcel = answer.node, answer.parcel
             if parcel is None:
-                self._turned_away[node] = -math.inf, answer.reason
+                self._turned_away[node] = -math.inf, shown(answer.reason)
                 continue
             try:
                 self._enter(node, parcel, jobs[node])
             except InputError as error:
-                self._turned_away[node] = time.monotonic(), str(error)
+                self._turned_away[node] = time.monotonic(), shown(str(error))
 
     def _enter(self, node: str, parcel: Parcel, job: Job) -> None:
         reply = read_reply(parcel, job, torch.zeros(0))
