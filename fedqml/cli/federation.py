@@ -8,6 +8,11 @@ from typing import Any
 from fedqml.cli import audit, signature
 from fedqml.core.optional import require_library
 
+_HOSTS = (
+    "; it trains for the owner of this name, else say for whom: bern=0-3,7 (numbers of clients) or "
+    "bern=inselspital"
+)
+
 
 def add(commands: Any) -> None:
     """Add the command's arguments."""
@@ -28,12 +33,12 @@ def add(commands: Any) -> None:
         help="where sites reach the server; more of them (--server again) are put into its "
         "certificate, and sites are given the first (port: 9443)",
     )
-    _site(init, action="append", help="a site's name; once for each site")
+    _site(init, action="append", help=f"a site's name; once for each site{_HOSTS}")
     _days(init)
     init.set_defaults(execute=_init)
     more = actions.add_parser("add", help="make the folder of one more site")
     _folder(more, "the federation's folder")
-    _site(more, help="its name")
+    _site(more, help=f"its name{_HOSTS}")
     _days(more)
     more.set_defaults(execute=_add)
     renew = actions.add_parser("renew", help="make new certificates for server and sites")
@@ -54,7 +59,7 @@ def _folder(parser: argparse.ArgumentParser, text: str) -> None:
 
 
 def _site(parser: argparse.ArgumentParser, **options: Any) -> None:
-    parser.add_argument("--site", required=True, metavar="NAME", **options)
+    parser.add_argument("--site", required=True, metavar="NAME[=HOSTS]", **options)
 
 
 def _days(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +76,8 @@ def _init(options: argparse.Namespace) -> int:
     folder = options.folder
     print(f"Made {folder}. Bring")
     print(f"    {folder / 'server'} to the server; there: fedqml server server")
-    for name in options.site:
+    for site in options.site:
+        name = site.partition("=")[0]
         print(f"    {folder / 'sites' / name} to {name}; there: fedqml node {name}")
     print(
         f"each by a safe way, for there are private keys in it. {folder / 'authority' / 'ca.key'} "
@@ -85,10 +91,12 @@ def _add(options: argparse.Namespace) -> int:
     from fedqml.federation.folders import add
 
     add(options.folder, options.site, options.days)
-    key = Path("server") / "nodes" / f"{options.site}.pub"
+    name = options.site.partition("=")[0]
+    nodes = options.folder / "server" / "nodes"
     print(
-        f"Made {options.folder / 'sites' / options.site}, to be brought to the site. Copy "
-        f"{options.folder / key} to the server's nodes/ and start `fedqml server` again."
+        f"Made {options.folder / 'sites' / name}, to be brought to the site. Copy "
+        f"{nodes / name}.pub and {name}.toml to the server's nodes/ and start `fedqml server` "
+        "again."
     )
     return 0
 

@@ -23,6 +23,10 @@ from fedqml.data.table import Table, read_table
 LEAST_ROWS = 10
 """Sums of fewer rows would tell too much of each."""
 
+MOST_ROWS = 10**8
+"""Of one owner, and of all: what is done with facts grows with the rows they speak of."""
+
+_LARGEST = Fraction(float(np.finfo(np.float32).max))  # of a value: models are given float32
 _OWNER = re.compile(r"\w[\w.-]{0,62}")
 _RESERVED = ("test", "facts")
 _EXACT = Context(prec=1200, traps=[Inexact])  # holds any sum of squares of numbers in use
@@ -280,12 +284,20 @@ def _checked(facts: Facts, name: str) -> Facts:
                 f"{name}: {owner} must have a row at least of each of its classes, but it has "
                 f"{counts}."
             )
+        if not LEAST_ROWS <= each.rows <= MOST_ROWS:
+            raise InputError(
+                f"{name}: {owner} must have from {LEAST_ROWS} to {MOST_ROWS} rows, but it has "
+                f"{each.rows}."
+            )
         for column in facts.columns:
-            if _moments([each], column, each.rows)[1] < 0:
+            squares = Fraction(each.squares[column])  # they bound the sum, too
+            if squares > each.rows * _LARGEST**2 or _moments([each], column, each.rows)[1] < 0:
                 raise InputError(
                     f"{name}: no {each.rows} numbers have the sum and the sum of squares that "
                     f"{owner} has for `{column}`."
                 )
+    if (rows := sum(each.rows for each in facts.owners.values())) > MOST_ROWS:
+        raise InputError(f"{name} must have at most {MOST_ROWS} rows in all, but it has {rows}.")
     return facts
 
 

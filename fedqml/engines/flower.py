@@ -21,9 +21,10 @@ def flower(
 ) -> Engine:
     """Return the engine that sends a round's weights to nodes, and receives their clients' updates.
 
-    With all clients present it gives the updates that ``on_nodes`` gives on one machine: to the bit
-    where that trains each client by itself (``sequential``, ``in_place``), and up to rounding with
-    ``vectorised``, which takes the clients of a node as one batch.
+    With all clients present it gives the bits that ``on_nodes`` gives on one machine, if all
+    machines have the same kind of processor and the same PyTorch. With ``vectorised`` and clients
+    that have fewer examples than a batch, it gives them up to rounding: there the length of a batch
+    is that of the longest trained beside it.
 
     Args:
         transport: the way to the nodes: ``fedqml run --federation FOLDER`` supplies it.

@@ -15,14 +15,16 @@ from fedqml.data.task import Objective
 from fedqml.engines.cohort import Engine, Train, TrainRows, cohort_engine
 from fedqml.engines.traces.blocks import Batches
 from fedqml.engines.traces.steps import Traced
-from fedqml.federated.training import Advance, Local, mean_loss
+from fedqml.federated.training import Local, mean_loss
 
 
 def vectorised(at_once: int = 64) -> Engine:
     """Return the engine that trains a cohort's clients together, mapped by ``torch.vmap``.
 
     It gives the updates of ``sequential`` up to the order in which floating-point sums are
-    taken. Clients of unequal size are padded with examples that count for nothing.
+    taken. Clients of unequal size are padded with examples that count for nothing. On a CPU a
+    client's bits do not depend on who is trained beside it, unless it has fewer examples than a
+    batch: then its batch is as long as the longest, and sums of another length are rounded so.
 
     Args:
         at_once: how many clients are trained together; a larger cohort comes in chunks.
@@ -43,8 +45,9 @@ def vectorised(at_once: int = 64) -> Engine:
 def _together(objective: Objective, local: Local) -> TrainRows:
     inside = objective.module, objective.loss, local
     begin = partial(objective.begin, training=True)
+    # A lone client is mapped, too: its bits must not depend on who is trained beside it.
     steps = {
-        ragged: Traced(_of_stack(local.advance(objective.batch_loss, ragged)), inside, begin)
+        ragged: Traced(vmap(local.advance(objective.batch_loss, ragged)), inside, begin)
         for ragged in (False, True)
     }
 
@@ -59,23 +62,6 @@ def _together(objective: Objective, local: Local) -> TrainRows:
         return params, state, mean_loss(values[-last:], sizes[-last:])
 
     return train
-
-
-def _of_stack(advance: Advance) -> Advance:
-    """Return the step of a client as a step of a stack of clients."""
-    mapped = vmap(advance)
-
-    def together(
-        params: Tensor, state: State, rows: Tensor, mask: Tensor, key: Tensor
-    ) -> tuple[Tensor, State, Tensor, Tensor]:
-        if len(params) > 1:
-            return mapped(params, state, rows, mask, key)
-        # mapping a single client would only cost time
-        own = {name: value[0] for name, value in state.items()}
-        stepped, after, value, size = advance(params[0], own, rows[0], mask[0], key[0])
-        return stepped[None], {n: v[None] for n, v in after.items()}, value[None], size[None]
-
-    return together
 
 
 def _try_map(objective: Objective) -> None:

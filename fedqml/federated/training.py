@@ -232,8 +232,12 @@ def mean_loss(
 ) -> Float[Tensor, "*clients"]:
     """Return the mean over examples of the mean losses of batches.
 
+    It is summed in double precision and one after the other, so that empty batches, with which the
+    longest of the clients trained together fills up the others, change no bit.
+
     Example:
         >>> mean_loss(torch.tensor([1.0, 4.0]), torch.tensor([2, 1]))
         tensor(2.)
     """
-    return (values * sizes).sum(0) / sizes.sum(0)
+    total = (values.double() * sizes).cumsum(0)[-1]
+    return (total / sizes.sum(0)).to(values.dtype)

@@ -38,11 +38,12 @@ from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
 from fedqml.core.errors import InputError
 from fedqml.core.files import write_atomic
-from fedqml.engines.remote.job import Parcel, printable
+from fedqml.engines.remote.job import Parcel, shown
 from fedqml.federation.flower_wire import (
     Heartbeat,
     chunked,
     content,
+    direct,
     envelope,
     parcel,
     pull,
@@ -81,7 +82,7 @@ def serve(site: Site, limit: int, work: Work, log: Log) -> None:
         auth = NodeAuthHttpInterceptor(key, key.public_key())
         version = RuntimeVersionHttpInterceptor(component_name="fedqml node")
         url = f"https://{site.server}"
-        with _Client(url, interceptors=[version, auth], verify=trusted) as client:
+        with direct(_Client(url, interceptors=[version, auth], verify=trusted)) as client:
             try:
                 visit = _Visit(client, site, limit, log)
                 log(f"Connected to {site.server}; waiting for jobs.")
@@ -246,7 +247,7 @@ def _reason(error: httpx.HTTPError, site: Site) -> str:
     """Return a sentence on why there is no connection."""
     if isinstance(error, httpx.HTTPStatusError):
         return f"The server at {site.server} refuses this node: {_told(error)}"
-    return f"The server at {site.server} cannot be reached: {printable(str(error))}."
+    return f"The server at {site.server} cannot be reached: {shown(str(error))}."
 
 
 def _told(error: httpx.HTTPStatusError) -> str:
@@ -257,4 +258,4 @@ def _told(error: httpx.HTTPStatusError) -> str:
         said = None
     if said is None:
         return f"HTTP {error.response.status_code}."
-    return printable(f"{said.message} [{said.code}]")
+    return shown(f"{said.message} [{said.code}]")

@@ -7,7 +7,6 @@ begun when it is back.
 
 import hashlib
 import io
-import json
 import time
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
@@ -22,9 +21,11 @@ from flwr.proto.control_pb2 import StartRunRequest
 from flwr.proto.fab_pb2 import Fab
 from flwr.proto.message_pb2 import (
     ConfirmMessageReceivedRequest,
+    ObjectTree,
     PullObjectRequest,
     PushObjectRequest,
 )
+from flwr.proto.message_pb2 import Message as MessageProto
 from flwr.proto.node_pb2 import Node
 from flwr.proto.runtime_pb2 import (
     AcquireTaskRequest,
@@ -46,16 +47,16 @@ from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supercore.task_identity import TaskIdentity
 
 from fedqml.core.errors import InputError
-from fedqml.core.files import write_json
 from fedqml.engines.remote.job import Host, Parcel
 from fedqml.engines.remote.transport import Answer
 from fedqml.federation.flower_wire import (
     Heartbeat,
     chunked,
-    content,
+    direct,
     envelope,
+    fetch,
+    inflated,
     parcel,
-    pull,
     push,
     records,
 )
@@ -90,10 +91,8 @@ class FlowerTransport:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._clients = server.state / "clients.json"  # who hosts whom, by key
         self._run: _Run | None = None
         self._ids: dict[str, int] = {}
-        self._keys: dict[str, str] = {}
 
     def nodes(self) -> Collection[str]:
         """Return the nodes that are connected now.
@@ -114,28 +113,15 @@ class FlowerTransport:
                         f"{error}. Is `fedqml server` running on this machine?"
                     ) from error
                 time.sleep(_BACK)
-        self._keys = {name: key for name, _, key in found}
-        self._ids = {name: identifier for name, identifier, _ in found}
+        self._ids = dict(found)
         return self._ids.keys()
 
-    def refusal(self, node: str, hosts: Collection[Host]) -> str:
-        """Return why a node may not train for these clients: it said whom it hosts once for all."""
-        key, said = self._keys[node], sorted(map(str, hosts))
-        try:
-            known = json.loads(self._clients.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            known = {}
-        if key not in known:
-            write_json(self._clients, {**known, key: said})
-        elif known[key] != said:
-            return (
-                f"It says that it hosts {said}, but before it was {known[key]}. If that is right, "
-                f"remove its entry from {self._clients}."
-            )
-        return ""
+    def hosts(self) -> Mapping[str, Collection[Host]]:
+        """Return whom each node may train for, as the server's folder says."""
+        return self._server.hosts
 
     def exchange(
-        self, parcels: Mapping[str, Parcel], limit: int, seconds: float
+        self, parcels: Mapping[str, Parcel], limits: Mapping[str, int], seconds: float
     ) -> Iterator[Answer]:
         """Send parcels and yield the answers; see ``Transport``."""
         end = time.monotonic() + seconds
@@ -144,7 +130,8 @@ class FlowerTransport:
             run = self._connected()
             waiting = run.push({node: (self._ids[node], p) for node, p in parcels.items()}, seconds)
             while waiting and time.monotonic() < end:
-                for message, found, reason in run.pull(waiting.keys(), limit):
+                asked = {message: limits[node] for message, node in waiting.items()}
+                for message, found, reason in run.pull(asked):
                     yield Answer(waiting.pop(message), found, reason)
                     del found  # it may be large, and the next is on its way
                 if waiting:
@@ -178,6 +165,8 @@ class _Run:
         given = client.PullTaskInput(PullTaskInputRequest())
         self._number: int = given.run.run_id
         self._node = Node(node_id=SUPERLINK_NODE_ID)
+        # Answers that were announced, by the message they are to, and what has come of each.
+        self._coming: dict[str, tuple[MessageProto, ObjectTree, dict[str, bytes]]] = {}
         # Flower's messages take their sender from here.
         TaskIdentity.task_id = given.task_id
         TaskIdentity.run_id = self._number
@@ -185,13 +174,9 @@ class _Run:
         beat = SendTaskHeartbeatRequest()
         self._heartbeat = Heartbeat(lambda: client.SendTaskHeartbeat(beat), _BEAT)
 
-    def nodes(self) -> list[tuple[str, int, str]]:
-        """Return name, number and key of each node that is connected."""
-        found = []
-        for node in self._client.GetNodes(GetNodesRequest()).nodes:
-            key = hashlib.sha256(node.public_key).hexdigest()
-            found.append((node.name or key[:16], node.node_id, key))
-        return found
+    def nodes(self) -> list[tuple[str, int]]:
+        """Return name and number of each node that is connected."""
+        return [(n.name, n.node_id) for n in self._client.GetNodes(GetNodesRequest()).nodes]
 
     def push(self, parcels: Mapping[str, tuple[int, Parcel]], seconds: float) -> dict[str, str]:
         """Send parcels to nodes, by name with number; return the names by message."""
@@ -224,23 +209,35 @@ class _Run:
                 push(message, wanted, send)
         return dict(zip(answer.message_ids, parcels, strict=True))
 
-    def pull(self, asked: Collection[str], limit: int) -> Iterator[tuple[str, Parcel | None, str]]:
-        """Yield the answers that are there: to which message, with what, or why with nothing."""
+    def pull(self, asked: Mapping[str, int]) -> Iterator[tuple[str, Parcel | None, str]]:
+        """Yield the answers that are there: to which message, with what, or why with nothing.
+
+        One whose sender is still uploading is left for the next time, with what is there of it.
+
+        Args:
+            asked: the bytes that the answer to each message may have.
+        """
         answer = self._client.PullMessages(PullAppMessagesRequest(message_ids=list(asked)))
         for proto, tree in zip(answer.messages_list, answer.message_object_trees, strict=True):
-            to = proto.metadata.reply_to_message_id
+            self._coming[proto.metadata.reply_to_message_id] = proto, tree, {}
+        self._coming = {to: coming for to, coming in self._coming.items() if to in asked}
+        for to, (proto, tree, contents) in list(self._coming.items()):
             announced = message_from_proto(proto)
             if announced.has_error():
+                del self._coming[to]
                 yield to, None, f"Flower says: {announced.error.reason}"
                 continue
             try:
-                # a name for the message would keep it in memory
+                if not fetch(tree, asked[to], self._object, contents):
+                    continue
                 found: Parcel | None = parcel(
-                    pull(proto.metadata.message_id, tree, limit, self._object), limit
+                    inflated(proto.metadata.message_id, contents), asked[to]
                 )
+                contents.clear()  # the answer has a copy
                 reason = ""
             except InputError as error:
                 found, reason = None, str(error)
+            del self._coming[to]
             self._client.ConfirmMessageReceived(
                 ConfirmMessageReceivedRequest(
                     node=self._node,
@@ -258,9 +255,13 @@ class _Run:
             self._client.PushTaskOutput(PushTaskOutputRequest(sub_status=status, details=""))
         self._client.close()
 
-    def _object(self, name: str) -> bytes:
+    def _object(self, name: str) -> bytes | None:
         request = PullObjectRequest(node=self._node, run_id=self._number, object_id=name)
-        return content(lambda: self._client.PullObject(request))
+        response = self._client.PullObject(request)
+        if not response.object_found:
+            raise InputError("A part of the message is missing.")
+        content: bytes = response.object_content
+        return content if response.object_available else None
 
 
 def _begin(server: Server) -> _Run:
@@ -302,7 +303,7 @@ def _runtime(
     """Return a client that proves with each request that it may do what it asks."""
     version = RuntimeVersionHttpInterceptor(component_name="fedqml")
     url = f"https://{server.loopback}"
-    return RuntimeHttpClient(url, interceptors=[version, proof], verify=server.tls())
+    return direct(RuntimeHttpClient(url, interceptors=[version, proof], verify=server.tls()))
 
 
 def _fab() -> bytes:

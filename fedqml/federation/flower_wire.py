@@ -7,7 +7,7 @@ travels in chunks, so that no request is large; only numbers and bytes are read 
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from flwr.app import ConfigRecord, Message, RecordDict
@@ -22,6 +22,7 @@ from flwr.supercore.inflatable.inflatable_object import (
     iterate_object_tree,
 )
 from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
+from flwr.supercore.protobuf.client import ProtobufClient
 
 from fedqml.core.errors import InputError
 from fedqml.engines.remote.job import Parcel
@@ -29,6 +30,7 @@ from fedqml.engines.remote.job import Parcel
 CHUNK = 5 << 20  # bytes
 _OVERHEAD = 1 << 12  # bytes of an object beside its content
 _FEW = 16  # objects of a message beside its chunks
+Client = TypeVar("Client", bound=ProtobufClient)
 _KINDS = {"Message", "RecordDict", "ConfigRecord"}
 _POLL = 0.05  # seconds between looks for an object
 _PATIENCE = 60.0  # seconds for an object to be uploaded
@@ -82,22 +84,54 @@ def pull(identifier: str, tree: ObjectTree, limit: int, get: Callable[[str], byt
     Raises:
         InputError: if it is larger, or what it says of itself does not hold.
     """
+    contents: dict[str, bytes] = {}
+    fetch(tree, limit, get, contents)
+    return inflated(identifier, contents)
+
+
+def fetch(
+    tree: ObjectTree, limit: int, get: Callable[[str], bytes | None], contents: dict[str, bytes]
+) -> bool:
+    """Fetch a message's objects up to the first that is not there yet; return whether all are.
+
+    Args:
+        tree: the objects.
+        limit: bytes that the message may have.
+        get: fetches an object; None if its sender may still be uploading it.
+        contents: the objects fetched before, to which the others are added.
+
+    Raises:
+        InputError: if the message is larger.
+    """
     names = list(dict.fromkeys(node.object_id for node in iterate_object_tree(tree)))
     if len(names) > limit // CHUNK + _FEW:
         raise InputError(f"The message has {len(names)} objects, too many for {limit} bytes.")
-    contents: dict[str, bytes] = {}
-    left = limit + len(names) * _OVERHEAD
+    left = limit + len(names) * _OVERHEAD - sum(map(len, contents.values()))
     for name in names:
-        contents[name] = get(name)
-        left -= len(contents[name])
+        if name in contents:
+            continue
+        found = get(name)
+        if found is None:
+            return False
+        contents[name] = found
+        left -= len(found)
         if left < 0:
             raise InputError(f"The message has more than {limit} bytes.")
+    return True
+
+
+def inflated(identifier: str, contents: Mapping[str, bytes]) -> Message:
+    """Return the message that all its objects make.
+
+    Raises:
+        InputError: if what it says of itself does not hold.
+    """
     try:
         # Flower's arrays can name one chunk many times, and would grow before anybody looks.
         kinds = {get_object_type_from_object_content(content) for content in contents.values()}
         if not kinds <= _KINDS:
             raise TypeError(f"it holds {sorted(kinds - _KINDS)}")
-        found = inflate_object_from_contents(identifier, contents)
+        found = inflate_object_from_contents(identifier, dict(contents))
     except Exception as error:  # Flower's own checks raise what they like
         raise InputError(f"The message is malformed: {type(error).__name__}: {error}") from error
     if not isinstance(found, Message):
@@ -140,6 +174,15 @@ def parcel(message: Message, limit: int) -> Parcel:
     if len(head) + sum(map(len, chunks)) > limit:
         raise InputError(f"The message has more than {limit} bytes.")
     return Parcel(head, b"".join(chunks))
+
+
+def direct(client: Client) -> Client:
+    """Return a client of Flower's that follows no redirect: they could lead anywhere, unencrypted.
+
+    A redirect is an error of the network to it.
+    """
+    client._client.follow_redirects = False
+    return client
 
 
 class Heartbeat:

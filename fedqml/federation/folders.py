@@ -10,6 +10,7 @@
         ca.crt                     whose client certificates are let in
         server.crt, server.key     what sites see (TLS)
         nodes/NAME.pub             the key of each site's Flower node, PEM; no file, no entry
+        nodes/NAME.toml            whom the site trains for: what it says beyond that is refused
         loopback.crt, loopback.key both ends of the SuperLink's own port (mutual TLS)
         superexec.secret           Flower's secret for who may take a run's task
         state/                     made by `fedqml server`: database, logs
@@ -37,6 +38,10 @@ folders have mode 0700, for what server and nodes write into them.
     server = "fed.example.org:9443"
     hosts = ["bern"]               # what it trains for: names of owners, or numbers of clients
     policy = "policy.toml"         # which data it opens, and what it accepts
+
+``nodes/NAME.toml``::
+
+    hosts = ["bern"]               # as in the site's node.toml
 """
 
 import ipaddress
@@ -70,6 +75,7 @@ _SERVER = ("address", "listen", "port", "loopback_port", "largest_request")
 _PRIVATE = (".key", ".secret")
 _SITE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_CLIENTS = re.compile(r"([0-9]{1,6})(?:-([0-9]{1,6}))?")
 _ADDRESS = re.compile(r"(?:\[([0-9a-f:]+)\]|([^:]+))(?::([0-9]+))?")
 
 
@@ -112,6 +118,15 @@ class Server:
     def nodes(self) -> dict[str, bytes]:
         """The public key (PEM) of each site that is let in, in order of name."""
         return {path.stem: path.read_bytes() for path in sorted(self.folder.glob("nodes/*.pub"))}
+
+    @property
+    def hosts(self) -> dict[str, list[str | int]]:
+        """Whom each site that is let in trains for.
+
+        Raises:
+            InputError: if the file of a site is missing or says something else.
+        """
+        return {name: _hosts(self.folder / "nodes" / f"{name}.toml") for name in self.nodes}
 
     def tls(self) -> ssl.SSLContext:
         """Return what a client of the SuperLink on loopback needs.
@@ -181,16 +196,19 @@ def init(folder: Path, addresses: Sequence[str], sites: Sequence[str], days: int
         folder: where; it must not exist.
         addresses: of the server, ``HOST`` or ``HOST:PORT``; the sites are given the first one, its
             certificate is for all of them.
-        sites: their names.
+        sites: of each ``NAME``, or ``NAME=HOSTS`` if it trains for others than the owner of its
+            name: owners or numbers of clients, as in ``bern=0-3,7``.
         days: how long the certificates of server and sites are valid.
 
     Raises:
         InputError: if something is there already, or an address or a name cannot be used.
     """
     require(not folder.exists(), "folder", str(folder), "be new: nothing is overwritten")
-    require(len(set(sites)) == len(sites), "site", list(sites), "be given once each")
-    for name in sites:
-        _site(name)
+    hosted = [_hosted(site) for site in sites]
+    once = len(dict(hosted)) == len(sites)
+    require(once, "site", list(sites), "be given once each")
+    given = [host for _, hosts in hosted for host in hosts]
+    require(len(set(given)) == len(given), "site", list(sites), "host nobody whom another hosts")
     parsed = [_address(address) for address in addresses]
     hosts, (address, port) = [host for host, _ in parsed], parsed[0]
     server, issuer = Server(folder / "server", address, port=port), authority()
@@ -208,28 +226,28 @@ def init(folder: Path, addresses: Sequence[str], sites: Sequence[str], days: int
         "server/loopback.key": loopback.key,
         "server/superexec.secret": secrets.token_hex(32).encode(),
     }
-    for name in sites:
-        files |= _site_files(issuer, name, _joined(address, port), days)
+    for name, trained in hosted:
+        files |= _site_files(issuer, name, trained, _joined(address, port), days)
     _write(folder, files)
 
 
-def add(folder: Path, name: str, days: int) -> None:
+def add(folder: Path, site: str, days: int) -> None:
     """Make the folder of one more site, and let it in.
 
     Args:
         folder: of the federation.
-        name: the site's.
+        site: ``NAME`` or ``NAME=HOSTS``, see ``init``.
         days: how long its certificate is valid.
 
     Raises:
         InputError: if there is no federation, or it has such a site.
     """
-    _site(name)
+    name, hosts = _hosted(site)
     table = _table(folder / "federation.toml")
     known = (folder / "sites" / name, folder / "server" / "nodes" / f"{name}.pub")
     require(not any(p.exists() for p in known), "site", name, "be new: nothing is overwritten")
     server = _joined(table["addresses"][0], table["port"])
-    _write(folder, _site_files(_issuer(folder), name, server, days))
+    _write(folder, _site_files(_issuer(folder), name, hosts, server, days))
 
 
 def renew(folder: Path, days: int) -> list[Path]:
@@ -252,7 +270,9 @@ def renew(folder: Path, days: int) -> list[Path]:
     return paths
 
 
-def _site_files(issuer: Credential, name: str, server: str, days: int) -> dict[str, bytes]:
+def _site_files(
+    issuer: Credential, name: str, hosts: list[str | int], server: str, days: int
+) -> dict[str, bytes]:
     # imported here, because it brings PyTorch, which a server does without
     from fedqml.federation.policy import TEMPLATE
 
@@ -264,7 +284,7 @@ def _site_files(issuer: Credential, name: str, server: str, days: int) -> dict[s
             {
                 "name": name,
                 "server": server,
-                "hosts": [name],
+                "hosts": hosts,
                 "policy": "policy.toml",
             }
         ),
@@ -274,6 +294,7 @@ def _site_files(issuer: Credential, name: str, server: str, days: int) -> dict[s
         f"{here}/client.key": client.key,
         f"{here}/node.key": private,
         f"server/nodes/{name}.pub": public,
+        f"server/nodes/{name}.toml": _toml({"hosts": hosts}),
     }
 
 
@@ -324,6 +345,27 @@ def _toml(table: Mapping[str, Any]) -> bytes:
 def _site(name: str) -> None:
     allowed = "be 1 to 63 of a-z, 0-9 and, inside, -"
     require(_SITE.fullmatch(name) is not None, "site", name, allowed)
+
+
+def _hosted(site: str) -> tuple[str, list[str | int]]:
+    """Split ``NAME[=HOSTS]``."""
+    name, given, text = site.partition("=")
+    _site(name)
+    hosts: list[str | int] = []
+    for part in text.split(",") if given else [name]:
+        require(bool(part), "site", site, "be NAME or NAME=HOSTS, such as bern=0-3,7")
+        found = _CLIENTS.fullmatch(part)
+        hosts += range(int(found[1]), int(found[2] or found[1]) + 1) if found else [part]
+    return name, hosts
+
+
+def _hosts(path: Path) -> list[str | int]:
+    found = _table(path).get("hosts")
+    if not isinstance(found, list) or not all(type(host) in (int, str) for host in found):
+        raise InputError(
+            f"{path}: `hosts` must be a list of names of owners or numbers of clients."
+        )
+    return found
 
 
 def _host(argument: str, host: str) -> None:

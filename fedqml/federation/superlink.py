@@ -19,6 +19,7 @@ from flwr.supercore.interceptors.http.runtime_version import RuntimeVersionHttpI
 from fedqml.core.errors import InputError, require
 from fedqml.core.files import write_atomic
 from fedqml.federation.authority import tls
+from fedqml.federation.flower_wire import direct
 from fedqml.federation.folders import Server
 from fedqml.federation.proxy import nginx_conf
 
@@ -40,11 +41,9 @@ def control(server: Server) -> ControlHttpClient:
     Raises:
         InputError: if the folder's certificate is missing, unusable or expired.
     """
-    return ControlHttpClient(
-        f"https://{server.loopback}",
-        interceptors=[RuntimeVersionHttpInterceptor("fedqml")],
-        verify=server.tls(),
-    )
+    version = RuntimeVersionHttpInterceptor("fedqml")
+    url = f"https://{server.loopback}"
+    return direct(ControlHttpClient(url, interceptors=[version], verify=server.tls()))
 
 
 def register(client: ControlHttpClient, nodes: Mapping[str, bytes]) -> list[str]:

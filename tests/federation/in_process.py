@@ -14,6 +14,7 @@ class InProcess:
 
     def __init__(self, folder, hosts, change=lambda node, job, work: work(job), **policy):
         self.log = []
+        self.assigned = dict(hosts)
         self.work = {
             node: worker(
                 clients,
@@ -32,10 +33,10 @@ class InProcess:
     def nodes(self):
         return self.work.keys() - self.away
 
-    def refusal(self, node, hosts):
-        return ""
+    def hosts(self):
+        return self.assigned
 
-    def exchange(self, parcels, limit, seconds):
+    def exchange(self, parcels, limits, seconds):
         # the last first: the order of arrival must not matter
         for node, parcel in reversed(parcels.items()):
             job = Parcel(bytes(parcel.head), bytes(parcel.body))

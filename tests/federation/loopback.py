@@ -1,6 +1,5 @@
 """A federation on this machine as people run one: nodes and runs in processes of their own."""
 
-import json
 import os
 import signal
 import subprocess
@@ -19,13 +18,11 @@ class Loopback:
 
     def __init__(self, folder: Path, hosts: dict[str, list[int]], data: str = DATA) -> None:
         self.folder, self.hosts = folder, hosts
-        self.server = make(folder, *hosts)
+        sites = [f"{name}={','.join(map(str, clients))}" for name, clients in hosts.items()]
+        self.server = make(folder, *sites)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        for name, clients in hosts.items():
+        for name in hosts:
             site = folder / "sites" / name
-            table = (site / "node.toml").read_text()
-            own = f"hosts = {json.dumps(clients)}"
-            (site / "node.toml").write_text(table.replace(f'hosts = ["{name}"]', own))
             (site / "policy.toml").write_text(f"data = {data}\n")
 
     @contextmanager

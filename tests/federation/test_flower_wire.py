@@ -1,18 +1,36 @@
 """Parcels as messages of Flower, and what pretends to be one."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import httpx
 import numpy as np
 import pytest
 
 pytest.importorskip("flwr", reason="Flower is not installed (pip install fedqml[flower])")
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
+from flwr.proto.fleet_pb2 import ActivateNodeRequest
+from flwr.proto.message_pb2 import PullObjectResponse
+from flwr.proto.runtime_pb2 import PullAppMessagesResponse, PullTaskInputResponse
 from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects
+from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supercore.task_identity import TaskIdentity
+from flwr.supernode.fleet_http_client import FleetHttpClient
 
 from fedqml.core.errors import InputError
 from fedqml.engines.remote.job import Parcel
 from fedqml.federation import flower_wire
-from fedqml.federation.flower_wire import chunked, envelope, parcel, pull, push, records
+from fedqml.federation.flower_server import _Run
+from fedqml.federation.flower_wire import (
+    chunked,
+    direct,
+    envelope,
+    parcel,
+    pull,
+    push,
+    records,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -86,3 +104,73 @@ def test_objects_that_are_no_objects():
     name, tree, _ = sent(records(Parcel(b"{}"), {}))
     with pytest.raises(InputError, match="malformed"):
         pull(name, tree, 1000, lambda part: b"junk")
+
+
+class SuperLink(RuntimeHttpClient):
+    """One that has answers, some of whose objects never come."""
+
+    def __init__(self, *answers):
+        super().__init__("http://127.0.0.1:1")
+        self.late, self.objects, self.announced = set(), {}, []
+        for number, answer in enumerate(answers):
+            asked = Message(RecordDict(), 7, "train")
+            asked.metadata.__dict__["_message_id"] = f"asked-{number}"
+            message = Message(records(answer, chunked(answer.body)), reply_to=asked)
+            self.announced.append(envelope(message))
+            push(message, set(get_all_nested_objects(message)), self.objects.__setitem__)
+
+    def PullTaskInput(self, request):
+        return PullTaskInputResponse()
+
+    def PullMessages(self, request):
+        announced, self.announced = self.announced, []  # once, as Flower does
+        return PullAppMessagesResponse(
+            messages_list=[proto for proto, _ in announced],
+            message_object_trees=[tree for _, tree in announced],
+        )
+
+    def PullObject(self, request):
+        there = request.object_id not in self.late
+        content = self.objects[request.object_id] if there else b""
+        return PullObjectResponse(object_found=True, object_available=there, object_content=content)
+
+    def ConfirmMessageReceived(self, request):
+        return None
+
+
+def test_an_answer_that_does_not_come_holds_up_no_other():
+    slow, quick = Parcel(b'{"a": 1}', b"slow"), Parcel(b'{"a": 2}', b"quick")
+    link = SuperLink(slow, quick)
+    link.late = {name for name, content in link.objects.items() if b"slow" in content}
+    assert link.late
+    run = _Run(link)
+    asked = {"asked-0": 1000, "asked-1": 1000}
+    assert list(run.pull(asked)) == [("asked-1", quick, "")]
+    del asked["asked-1"]
+    assert list(run.pull(asked)) == []
+    link.late = set()
+    assert list(run.pull(asked)) == [("asked-0", slow, "")]
+
+
+def test_no_redirect_is_followed():
+    seen = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_POST(self):
+            seen.append(self.path)
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(307)
+            self.send_header("Location", "/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        client = direct(FleetHttpClient(f"http://127.0.0.1:{server.server_port}"))
+        with client, pytest.raises(httpx.HTTPError):
+            client.ActivateNode(ActivateNodeRequest(public_key=b"key"))
+        server.shutdown()
+    assert len(seen) == 1

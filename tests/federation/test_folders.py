@@ -75,6 +75,23 @@ def test_a_site_hosts_owners_or_clients(federation):
         read_site(path.parent)
 
 
+def test_server_and_site_agree_on_who_hosts_whom(tmp_path):
+    folder = tmp_path / "labs"
+    init(folder, ["localhost"], ["bern=0-2,7,insel", "ulm"], days=30)
+    server = read_server(folder / "server")
+    assert server.hosts == {"bern": [0, 1, 2, 7, "insel"], "ulm": ["ulm"]}
+    assert read_site(folder / "sites" / "bern").hosts == server.hosts["bern"]
+    (folder / "server" / "nodes" / "ulm.toml").write_text("hosts = 3")
+    with pytest.raises(InputError, match=r"ulm\.toml: `hosts` must be a list"):
+        _ = server.hosts
+
+
+@pytest.mark.parametrize("site", ["ulm=", "ulm=3,", "ulm=bern", "ulm=ulm,ulm"])
+def test_hosts_that_cannot_be(tmp_path, site):
+    with pytest.raises(InputError, match="`site` must"):
+        init(tmp_path / "new", ["localhost"], ["bern", site], days=30)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load
 
 from fedqml.core.errors import InputError
-from fedqml.core.updates import Updates
+from fedqml.core.updates import Updates, concatenate
 from fedqml.engines.remote.engine import _saved
 from fedqml.engines.remote.job import Job, Parcel, Reply, read_job, read_reply, to_bytes
 from fedqml.experiments.build import builder
@@ -72,6 +73,22 @@ def test_vectorised_clients_of_unequal_size_are_the_same_up_to_rounding(tmp_path
     hosts = {"bern": [*range(10)], "ulm": [*range(10, 20)]}
     there = remote(InProcess(tmp_path, hosts), tmp_path, *use).summary["final"]
     assert there["test_loss"] == pytest.approx(here["test_loss"], rel=1e-5)
+
+
+def test_clients_of_very_unequal_size(tmp_path):
+    skewed = (
+        "partition={use='quantity_skew', clients=3, alpha=0.5, least=5}",
+        "engine={use='vectorised'}",
+        "model.dropout=0.0",
+        "local.batch_size=5",
+        "run.clients_per_round=3",
+        "run.rounds=12",
+        "run.checkpoint_every=12",
+    )
+    here = run_experiment(experiment(*skewed), builder(), tmp_path, silent)
+    transport = InProcess(tmp_path, {"bern": [0], "ulm": [1], "wien": [2]})
+    there = remote(transport, tmp_path, *skewed)
+    assert there.summary["hash"] == here.summary["hash"]
 
 
 def test_clients_of_unequal_hardware(tmp_path):
@@ -202,15 +219,36 @@ def test_a_node_that_is_away_is_waited_for(tmp_path, whole):
 
 def test_clients_that_nobody_hosts_are_named(tmp_path):
     hosts = {"bern": [0, 1, 2], "ulm": [3, 4]}
-    with pytest.raises(InputError, match=r"Client [56]: No connected node hosts it"):
+    with pytest.raises(InputError, match=r"Client [56]: No node is to host it"):
         remote(InProcess(tmp_path, hosts), tmp_path, "engine.deadline=0.5")
 
 
-def test_a_client_has_one_node_only(tmp_path):
-    hosts = {"bern": [0, 1, 2, 3], "ulm": [3, 4, 5, 6]}
-    transport = InProcess(tmp_path, hosts)
-    with pytest.raises(InputError, match=r"claims client 3, which the node (bern|ulm) hosts"):
+@pytest.mark.parametrize("names", [("bern", "ulm"), ("ulm", "bern")])
+def test_a_node_cannot_take_another_s_clients(tmp_path, names):
+    own, other = names
+    transport = InProcess(tmp_path, {own: [3, 4, 5, 6], other: [0, 1, 2, 3]})
+    transport.assigned[other] = [0, 1, 2]
+    with pytest.raises(
+        InputError, match=rf"^The node {other}: It claims client 3, which it is not"
+    ):
         remote(transport, tmp_path, "engine.deadline=0.5", "run.clients_per_round=7")
+    transport.assigned[other] = [0, 1, 2, 3]
+    with pytest.raises(InputError, match="Client 3 is to be hosted by bern and by ulm"):
+        remote(transport, tmp_path)
+
+
+def test_a_refused_node_of_nobody_does_not_stop_the_others(tmp_path, whole):
+    def other(node, job, work):
+        reply = work(job)
+        head = {**json.loads(reply.head), "software": "fedqml 9.9"}
+        return reply if node != "wien" else Parcel(json.dumps(head).encode())
+
+    transport = InProcess(tmp_path, {**TWO, "wien": []}, other)
+    assert remote(transport, tmp_path).summary["hash"] == whole
+    transport = InProcess(tmp_path, {**TWO, "wien": [3]}, other)
+    transport.assigned |= {"bern": [0, 6]}
+    with pytest.raises(InputError, match=r"node wien: The server has .* the node has fedqml 9"):
+        remote(transport, tmp_path, "run.seeds=[1]", "run.clients_per_round=7")
 
 
 def tampered(**changes):
@@ -264,6 +302,65 @@ def test_what_a_node_sends_is_checked(tmp_path, change, reason):
         remote(InProcess(tmp_path, TWO, change), tmp_path, "engine.deadline=0.5")
 
 
+@pytest.mark.parametrize("weight", [1e30, -1.0, torch.nan])
+def test_a_node_does_not_say_how_much_its_clients_weigh(tmp_path, weight):
+    def heavy(reply):
+        found = load(reply.body)
+        found["weight"][0] = weight
+        return to_bytes(found)
+
+    with pytest.raises(InputError, match=r"Its clients weigh \[\d+, "):
+        remote(InProcess(tmp_path, TWO, body(heavy)), tmp_path, "engine.deadline=0.5")
+
+
+def test_why_a_client_was_absent_is_no_part_of_the_hash(tmp_path):
+    hashes = set()
+    for reason in ("it sleeps", "\x1b[31m it is ill"):
+        folder = tmp_path / reason[-3:]
+        folder.mkdir()
+
+        def ill(node, job, work, reason=reason):
+            return reason if node == "ulm" and b'"round":2' in job.head else work(job)
+
+        terms = "engine.least_clients=1", "engine.deadline=2.0"
+        hashes.add(remote(InProcess(folder, TWO, ill), folder, *terms).summary["hash"])
+        told = {why for row in rows(folder) for why in row.get("absent", {}).values()}
+        assert all(why.isprintable() for why in told)
+    assert len(hashes) == 1
+
+
+def test_updates_are_folded_as_soon_as_those_before_them_are_there(tmp_path, monkeypatch):
+    held = []
+
+    def concatenated(parts):
+        held.append(len(transport.sent))
+        return concatenate(parts)
+
+    monkeypatch.setattr("fedqml.engines.remote.engine.concatenate", concatenated)
+    hosts = {"ulm": [4, 5, 6], "bern": [0, 1, 2, 3]}  # asked in turn, the last first
+    transport = InProcess(tmp_path, hosts)
+    remote(transport, tmp_path, "run.rounds=1", "run.clients_per_round=7")
+    assert sorted(held) == held
+    assert set(held) == {3, 4} or set(held) == {4}
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [
+            "local={use='scaffold', optimiser={use='sgd', lr=0.1}}",
+            "strategy={server=[{use='scaffold'}]}",
+        ],
+        ["strategy={client=[{use='quantise', bits=4}]}"],
+        ["strategy={client=[{use='top_k', fraction=0.1}]}"],
+    ],
+)
+def test_what_rules_send_and_measure_crosses(tmp_path, rules):
+    here = run_experiment(experiment(*rules), builder(), tmp_path, silent)
+    there = remote(InProcess(tmp_path, TWO), tmp_path, *rules)
+    assert there.summary["hash"] == here.summary["hash"]
+
+
 @pytest.mark.parametrize(
     ("delta", "reason"),
     [
@@ -285,8 +382,6 @@ def test_rows_of_another_shape_or_type(delta, reason):
 
 def test_rows_that_are_not_finite_are_refused_as_in_one_process(tmp_path):
     def diverging(reply):
-        from safetensors.torch import load
-
         found = load(reply.body)
         found["delta"][0, 3] = torch.nan
         return to_bytes(found)

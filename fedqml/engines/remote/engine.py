@@ -12,7 +12,7 @@ from fedqml.core.updates import Context, State, concatenate
 from fedqml.data.task import Objective
 from fedqml.engines.cohort import Collect, Engine, Train
 from fedqml.engines.fleet import by_hardware
-from fedqml.engines.remote.gather import Terms, gather
+from fedqml.engines.remote.gather import Gathered, Terms, gather
 from fedqml.engines.remote.job import Job
 from fedqml.engines.remote.roster import Roster
 from fedqml.engines.remote.transport import Transport
@@ -85,20 +85,33 @@ class Remote:
 
             cohort = context.cohort.tolist()
             weights, sent = context.params[0], context.sent
-            got = gather(self.transport, roster, self.terms, cohort, weights, sent, job)
-            notes: dict[str, Any] = {"wire_down": got.down, "wire_up": got.up}
-            if got.absent:
-                notes["absent"] = {str(client): why for client, why in sorted(got.absent.items())}
-            present = sorted(got.rows)
             # Clients of unequal hardware are handed on together.
-            portion = len(present) if objective.equipped else self.portion
-            for first in range(0, len(present), portion):
-                clients = present[first : first + portion]
-                part = concatenate([got.rows.pop(client) for client in clients])
-                collect(replace(part, notes=notes))
+            portion = len(cohort) if objective.equipped else self.portion
+            waiting = sorted(cohort)
+
+            def hand_on(got: Gathered) -> None:
+                """Hand on the first portions that are whole, so that few rows have to be held."""
+                notes: dict[str, Any] = {"wire_down": got.down, "wire_up": got.up}
+                if got.absent and self.terms.least_clients is not None:
+                    notes["absent"] = {str(c): why for c, why in sorted(got.absent.items())}
+                while waiting and got.rows.keys() >= {*waiting[:portion]}:
+                    part = concatenate([got.rows.pop(client) for client in waiting[:portion]])
+                    del waiting[:portion]
+                    collect(replace(part, notes=notes))
+
+            def came(got: Gathered) -> None:
+                if self.terms.least_clients is None:  # else nobody knows yet who will be missing
+                    hand_on(got)
+
+            examples = [len(rows) for rows in objective.data.clients]
+            got = gather(
+                self.transport, roster, self.terms, cohort, weights, sent, examples, job, came
+            )
+            waiting = [client for client in waiting if client in got.rows]
+            hand_on(got)
             if not stateful:
                 return state
-            return {**state, **{f"{c}/round": torch.tensor(context.round) for c in present}}
+            return {**state, **{f"{c}/round": torch.tensor(context.round) for c in got.done}}
 
         return train
 

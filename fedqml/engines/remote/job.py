@@ -226,20 +226,22 @@ def read_reply(parcel: Parcel, job: Job, like: Float[Tensor, " d"]) -> Reply:
     return Reply(reply.nonce, reply.software, updates=updates)
 
 
-def printable(text: str) -> str:
-    """Return what may go to logs and terminals, whose readers other characters could fool.
-
-    Example:
-        >>> printable("No,\\x1b[31m never.")
-        'No, [31m never.'
-    """
-    return "".join(c if c.isprintable() else " " for c in text[:_LARGEST_TEXT])
-
-
 def largest_reply(clients: int, like: Float[Tensor, " d"]) -> int:
     """Return how many bytes a reply of so many clients can have."""
     numbers = (len(like) + 3) * like.element_size() + 8
     return _LARGEST_HEAD + _NAMES + clients * numbers
+
+
+def shown(text: str) -> str:
+    """Return a text that the other side had a hand in, for logs, terminals and histories.
+
+    It is cut at 2000 letters, and what is no letter becomes a space: it could fool its readers.
+
+    Example:
+        >>> shown("No,\\x1b[31m never.")
+        'No, [31m never.'
+    """
+    return "".join(letter if letter.isprintable() else " " for letter in text[:_LARGEST_TEXT])
 
 
 class _Head:
@@ -272,7 +274,7 @@ class _Head:
         return value
 
     def text(self, name: str) -> str:
-        return printable(self.get(name, str))
+        return shown(self.get(name, str))
 
     def nonce(self) -> str:
         value = self.text("nonce")

@@ -30,18 +30,18 @@ class Transport(Protocol):
         """Return the nodes that are connected now."""
         ...
 
-    def refusal(self, node: str, hosts: Collection[Host]) -> str:
-        """Return why a node may not train for these clients; nothing if it may."""
+    def hosts(self) -> Mapping[str, Collection[Host]]:
+        """Return whom each node may train for: no node decides that itself."""
         ...
 
     def exchange(
-        self, parcels: Mapping[str, Parcel], limit: int, seconds: float
+        self, parcels: Mapping[str, Parcel], limits: Mapping[str, int], seconds: float
     ) -> Iterator[Answer]:
         """Send each node its parcel and yield what comes back, as it comes.
 
         Args:
             parcels: by node.
-            limit: bytes of the largest answer to be read.
+            limits: bytes of the largest answer to be read, by node.
             seconds: how long to wait; who has not answered by then is not in the result, and
                 what it sends later is thrown away.
         """
