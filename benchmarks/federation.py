@@ -86,7 +86,8 @@ def folders(folder: Path, sites: Mapping[str, list[Host]], data: str, file: Path
     """Make a federation's folders on loopback, a copy of the file with the data in each."""
     init(folder, [f"127.0.0.1:{PORT}"], list(sites), days=1)
     table = folder / "server" / "server.toml"
-    table.write_text(table.read_text().replace("0.0.0.0", "127.0.0.1"))
+    text = table.read_text().replace("0.0.0.0", "127.0.0.1").replace("9442", str(PORT - 1))
+    table.write_text(text)
     for name, hosts in sites.items():
         site = folder / "sites" / name
         node = site / "node.toml"
