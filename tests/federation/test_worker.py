@@ -372,9 +372,10 @@ def test_what_rules_send_and_measure_crosses(tmp_path, rules):
 def test_rows_of_another_shape_or_type(delta, reason):
     job = Job("train", software(), clients={3: 0, 5: 0})
     ones = torch.ones(2)
-    updates = Updates(torch.tensor([3, 5]), torch.zeros(2, 68), ones, {"train_loss": ones})
+    metrics = {"train_loss": ones, "steps": ones}
+    updates = Updates(torch.tensor([3, 5]), torch.zeros(2, 68), ones, metrics)
     right = Reply(job.nonce, software(), updates=updates).parcel()
-    sent = {"delta": delta, "weight": ones, "metrics/train_loss": ones}
+    sent = {"delta": delta, "weight": ones, "metrics/train_loss": ones, "metrics/steps": ones}
     reply = replace(right, body=to_bytes(sent))
     with pytest.raises(InputError, match=reason):
         read_reply(reply, job, torch.zeros(68))
