@@ -9,7 +9,6 @@ ours; what the last takes beyond the second is Flower's and the network's. Write
 docs/results/federation.md by default.
 """
 
-import json
 import os
 import shutil
 import statistics
@@ -61,10 +60,11 @@ class Direct:
     """Nodes in this process; see ``Transport``."""
 
     def __init__(self, folders: Mapping[str, Path], stack: ExitStack) -> None:
-        self._work = {}
+        self._work, self._hosts = {}, {}
         for name, folder in folders.items():
             site = read_site(folder)
             (folder / "state").mkdir()
+            self._hosts[name] = site.hosts
             record = stack.enter_context(audit(folder / "audit.jsonl"))
             memory = Memory(folder / "state")
             self._work[name] = worker(site.hosts, memory, read_policy(site.policy), record)
@@ -72,11 +72,11 @@ class Direct:
     def nodes(self) -> Collection[str]:
         return self._work
 
-    def refusal(self, node: str, hosts: Collection[Host]) -> str:
-        return ""
+    def hosts(self) -> Mapping[str, Collection[Host]]:
+        return self._hosts
 
     def exchange(
-        self, parcels: Mapping[str, Parcel], limit: int, seconds: float
+        self, parcels: Mapping[str, Parcel], limits: Mapping[str, int], seconds: float
     ) -> Iterator[Answer]:
         for node, parcel in parcels.items():
             yield Answer(node, self._work[node](parcel))
@@ -84,14 +84,13 @@ class Direct:
 
 def folders(folder: Path, sites: Mapping[str, list[Host]], data: str, file: Path) -> Server:
     """Make a federation's folders on loopback, a copy of the file with the data in each."""
-    init(folder, [f"127.0.0.1:{PORT}"], list(sites), days=1)
+    named = [f"{name}={','.join(map(str, hosts))}" for name, hosts in sites.items()]
+    init(folder, [f"127.0.0.1:{PORT}"], named, days=1)
     table = folder / "server" / "server.toml"
     text = table.read_text().replace("0.0.0.0", "127.0.0.1").replace("9442", str(PORT - 1))
     table.write_text(text)
-    for name, hosts in sites.items():
+    for name in sites:
         site = folder / "sites" / name
-        node = site / "node.toml"
-        node.write_text(node.read_text().replace(f'["{name}"]', json.dumps(hosts)))
         (site / "policy.toml").write_text(f"data = {data}\n")
         shutil.copy(file, site)
     return read_server(folder / "server")
