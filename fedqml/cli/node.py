@@ -1,10 +1,10 @@
 """``fedqml node``: train for a federation what the owner of this machine's data accepts."""
 
 import argparse
-import signal
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from fedqml.cli.stopping import stop_by_signals
 from fedqml.core.optional import require_library
 
 _LARGEST_JOB = 4 << 30  # bytes
@@ -36,8 +36,7 @@ def execute(options: argparse.Namespace) -> int:
     site = read_site(options.folder)
     policy = read_policy(site.policy)
     policy.require_data(site.hosts)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
+    stop_by_signals()
     state = site.folder / "state"
     state.mkdir(exist_ok=True)
     with audit(site.folder / "audit.jsonl") as record:
@@ -49,7 +48,3 @@ def _say(sentence: str) -> None:
     from datetime import UTC, datetime
 
     print(f"{datetime.now(UTC).isoformat(timespec='seconds')} {sentence}", flush=True)
-
-
-def _stop(number: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt

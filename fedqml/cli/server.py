@@ -1,10 +1,10 @@
 """``fedqml server``: run what a federation's server runs, until it is stopped."""
 
 import argparse
-import signal
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from fedqml.cli.stopping import stop_by_signals
 from fedqml.core.optional import require_library
 
 
@@ -28,8 +28,7 @@ def execute(options: argparse.Namespace) -> int:
     from fedqml.federation.superlink import running, watch
 
     server = read_server(options.folder)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
+    stop_by_signals()
     with running(server) as processes:
         print(
             f"Open to sites: {server.address}, port {server.port} "
@@ -38,7 +37,3 @@ def execute(options: argparse.Namespace) -> int:
         )
         watch(server, processes)
     return 0
-
-
-def _stop(number: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt

@@ -2,10 +2,13 @@
 
 import importlib
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import torch
+
+from fedqml.engines.remote.transport import Transport
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
@@ -52,3 +55,8 @@ def test_aggregation_is_timed(load, monkeypatch):
     table = aggregation.measure(43, 200)
     assert len(table) == len(aggregation.RULES) + 4
     assert int(table[-1].split()[-2]) <= 10
+
+
+def test_the_nodes_in_one_process_are_a_transport(load):
+    pytest.importorskip("flwr", reason="the extra `flower` is not installed")
+    assert isinstance(load("federation").Direct({}, ExitStack()), Transport)
