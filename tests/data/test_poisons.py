@@ -132,7 +132,8 @@ def test_an_owner_poisons_its_rows_as_on_one_machine(tmp_path, poison, what):
         ({"target": 0, "size": 3}, "`size` must be at most 2"),
         ({"target": 0, "size": 0}, "`size` must be at least 1"),
         ({"target": 0, "fraction": 0.0}, r"`fraction` must be in \(0, 1\]"),
-        ({"target": 0, "value": float("nan")}, "`value` must be finite"),
+        ({"target": 0, "value": float("nan")}, "`value` must be a finite number"),
+        ({"target": 0, "value": 1e39}, "`value` must be a finite number"),
         ({"target": -1}, "`target` must be at least 0"),
     ],
 )

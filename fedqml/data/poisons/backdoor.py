@@ -1,6 +1,5 @@
 """A trigger that stands for a class."""
 
-import math
 from dataclasses import replace
 
 import torch
@@ -48,14 +47,15 @@ def backdoor(
         >>> after.x[2], after.y
         (tensor([0., 1.]), tensor([0, 1, 0]))
 
-    Source: Gu et al., arXiv:1708.06733, section 4.1 (there such rows are added); Bagdasaryan et
+    Source: Gu et al., arXiv:1708.06733, section 4 (there such rows are added); Bagdasaryan et
     al., arXiv:1807.00459.
     """
     checked(attackers)
     whole("target", target, least=0)
     require(0 < fraction <= 1, "fraction", fraction, "be in (0, 1]")
     whole("size", size, least=1)
-    require(math.isfinite(value), "value", value, "be finite")
+    most = torch.finfo(torch.float32).max
+    require(-most <= value <= most, "value", value, "be a finite number of float32")
 
     def triggered(x: Float[Tensor, "rows *features"]) -> Float[Tensor, "rows *features"]:
         x = x.clone()

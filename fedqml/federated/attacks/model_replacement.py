@@ -32,7 +32,7 @@ def model_replacement(attackers: Attackers, scale: float | None = None) -> Trans
         >>> model_replacement([2]).apply(u, {}, context)[0].delta.T
         tensor([[1., 1., 4., 1.]])
 
-    Source: Bagdasaryan et al., arXiv:1807.00459, section 4.2 and equation 3, server's rate 1.
+    Source: Bagdasaryan et al., arXiv:1807.00459, equation 3, with a server's rate of 1.
     """
     require(scale is None or scale > 0, "scale", scale, "be positive")
 
@@ -42,6 +42,7 @@ def model_replacement(attackers: Attackers, scale: float | None = None) -> Trans
         if scale is not None:
             return scale * rows
         cohort = context.cohort
-        return rows * (len(cohort) / attacking(attackers, cohort, cohort, context.seed).sum())
+        count = int(attacking(attackers, cohort, cohort, context.seed).sum())
+        return len(cohort) / count * rows
 
     return attack(attackers, forge)
