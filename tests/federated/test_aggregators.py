@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import fedqml.federated.aggregators as package
 from fedqml.core.errors import InputError
-from fedqml.core.updates import Context, Updates
+from fedqml.core.updates import Context, Updates, concatenate
 from fedqml.federated.aggregators import mean
 
 RULES = [
@@ -23,7 +23,7 @@ RULES = [
 each_rule = pytest.mark.parametrize("factory", RULES)
 SETTINGS = {
     "bulyan": {"f": 0},
-    "centred_clipping": {"radius": 9.0},
+    "centred_clipping": {"radius": 1.0, "iterations": 20},
     "fltrust": {"root": 0},
     "krum": {"f": 0},
     "multi_krum": {"f": 0},
@@ -45,15 +45,6 @@ def cohort(delta, weight=None, clients=None):
     )
 
 
-def in_order(updates, order):
-    return Updates(
-        updates.clients[order],
-        updates.delta[order],
-        updates.weight[order],
-        {name: values[order] for name, values in updates.metrics.items()},
-    )
-
-
 def aggregate(transform, updates):
     params = torch.zeros(1, updates.delta.shape[1]).double()
     context = Context(1, updates.clients, params, seed=0, population=9)
@@ -66,24 +57,17 @@ def rows(k, d, seed):
 
 
 @each_rule
-def test_a_thousand_orders_of_arrival_give_the_same_bits(factory):
-    rule, hashes, rng = make(factory), set(), np.random.default_rng(0)
-    updates = cohort(rows(7, 3, 5).float(), torch.arange(1.0, 8))
-    context = Context(1, updates.clients, torch.zeros(1, 3), seed=0, population=9)
-    state = rule.init(context.params[0])
-    for _ in range(1000):
-        order = torch.from_numpy(rng.permutation(7))
-        result = rule.apply(in_order(updates, order), state, context)[0].delta
-        hashes.add(hashlib.sha256(result.numpy().tobytes()).hexdigest())
-    assert len(hashes) == 1
-
-
-@each_rule
 @given(k=st.integers(3, 7), d=st.integers(1, 5), seed=st.integers(0, 99), data=st.data())
 def test_the_order_of_arrival_does_not_matter_to_a_bit(factory, k, d, seed, data):
     order = torch.tensor(data.draw(st.permutations(range(k))))
     updates = cohort(rows(k, d, seed), torch.arange(1.0, k + 1).double())
-    a, b = (aggregate(make(factory), u) for u in (updates, in_order(updates, order)))
+    arrived = Updates(
+        updates.clients[order],
+        updates.delta[order],
+        updates.weight[order],
+        {name: values[order] for name, values in updates.metrics.items()},
+    )
+    a, b = aggregate(make(factory), updates), aggregate(make(factory), arrived)
     assert a.delta.shape == (1, d)
     assert torch.equal(a.delta, b.delta)
 
@@ -145,3 +129,19 @@ def test_an_aggregator_leaves_what_belongs_to_the_clients():
     after = aggregate(mean(), updates)
     assert after.clients.tolist() == [0, 1, 2]
     assert after.metrics["train_loss"].tolist() == [0, 1, 2]
+
+
+@each_rule
+def test_a_thousand_orders_of_arrival_give_the_same_bits(factory):
+    quick = {"iterations": 1} if factory.__name__ == "centred_clipping" else {}
+    rule, hashes, rng = make(factory, **quick), set(), np.random.default_rng(0)
+    updates = cohort(rows(7, 3, 5).float(), torch.arange(1.0, 8))
+    sent = [updates.keep(updates.clients == client) for client in updates.clients]
+    context = Context(1, updates.clients, torch.zeros(1, 3), seed=0, population=9)
+    state = rule.init(context.params[0])
+    for _ in range(1000):
+        arrived = concatenate([sent[i] for i in rng.permutation(7)])
+        arrived = replace(arrived, refused=updates.refused)
+        result = rule.apply(arrived, state, context)[0].delta
+        hashes.add(hashlib.sha256(result.numpy().tobytes()).hexdigest())
+    assert len(hashes) == 1
