@@ -46,6 +46,7 @@ bench: $(VENV)/.development
 
 rivals: $(RIVALS)/.installed
 	$(RIVALS)/bin/python benchmarks/rivals.py
+	$(RIVALS)/bin/python benchmarks/rivals_aggregation.py
 
 clean:
 	rm -rf $(VENV) $(RIVALS) results report build dist *.egg-info
@@ -65,8 +66,10 @@ $(VENV)/.development: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) --editable ".[dev]"
 	@touch $@ $(VENV)/.runtime
 
+# of ByzFL only what needs no torchvision is used
 $(RIVALS)/.installed: pyproject.toml constraints.txt benchmarks/requirements.txt
 	$(PYTHON) -m venv $(RIVALS)
 	@echo "Installing fedqml and its rivals into $(RIVALS) (once; some minutes)"
-	$(RIVALS)/bin/python $(INSTALL) --requirement benchmarks/requirements.txt --editable .
+	$(RIVALS)/bin/python $(INSTALL) --requirement benchmarks/requirements.txt --editable ".[flower]"
+	$(RIVALS)/bin/python $(INSTALL) --no-deps byzfl==0.0.11
 	@touch $@

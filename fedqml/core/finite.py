@@ -8,7 +8,7 @@ def finite_rows(rows: Float[Tensor, "k d"]) -> Bool[Tensor, " k"]:
     """Return which rows have neither NaN nor infinities.
 
     A sum is many times quicker than a look at every entry, and finite only if all entries are; that
-    of finite ones can overflow, so the rest is looked at.
+    of finite ones can overflow, so such rows are looked at, one by one to save memory.
 
     Example:
         >>> import torch
@@ -16,4 +16,6 @@ def finite_rows(rows: Float[Tensor, "k d"]) -> Bool[Tensor, " k"]:
         tensor([ True,  True, False])
     """
     finite = rows.sum(1).isfinite()
-    return finite if finite.all() else rows.isfinite().all(1)
+    for row in (~finite).nonzero():
+        finite[row] = rows[row].isfinite().all()
+    return finite

@@ -178,6 +178,8 @@ class FederatedData:
             exactly one. Rows of other machines have numbers beyond those of ``data.x``.
         names: name of each client, or ``None`` for a client without one.
         noise: standard deviation of the noise that each client's features carry; empty if none do.
+        further_tests: by name, further examples and labels that the server tests the model on; the
+            share that it takes for these labels is the history's column ``test_<name>``.
 
     Raises:
         InputError: if a client has no row, or a row is not in exactly one client; of data with
@@ -194,6 +196,7 @@ class FederatedData:
     clients: tuple[Tensor, ...]
     names: tuple[str | None, ...] = ()
     noise: tuple[float, ...] = ()
+    further_tests: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         clients = tuple(as_labels(f"clients[{i}]", rows) for i, rows in enumerate(self.clients))
@@ -235,6 +238,14 @@ class FederatedData:
     def is_here(self, client: int) -> bool:
         """Return whether a client's rows are on this machine."""
         return int(self.clients[client][0]) < len(self.data.y)
+
+    def tested_rows(self) -> int:
+        """Return how many rows the server tests a model on, further ones included.
+
+        Raises:
+            InputError: if the test rows are on another machine.
+        """
+        return len(self.data.test_set[1]) + sum(len(y) for _, y in self.further_tests.values())
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of examples, labels, class names and split, in 64 digits.
@@ -322,7 +333,8 @@ class FederatedData:
             return self
         test = self.data.test and (self.data.test[0].to(dtype), self.data.test[1])
         pooled = replace(self.data, x=self.data.x.to(dtype), test=test)
-        return replace(self, data=pooled)
+        further = {name: (x.to(dtype), y) for name, (x, y) in self.further_tests.items()}
+        return replace(self, data=pooled, further_tests=further)
 
     def _counts(self, y: Tensor) -> list[int]:
         return torch.bincount(y, minlength=len(self.data.classes)).tolist()

@@ -54,10 +54,11 @@ class Task:
         )
         for name, function in {"loss": self.loss, **self.metrics}.items():
             require(callable(function), name, function, "be a function (outputs, y) -> (batch,)")
-        names = sorted(self.metrics)
-        require("loss" not in self.metrics, "metrics", names, "not name one `loss`")
         split = isinstance(self.data, FederatedData)
         require(split, "data", type(self.data).__name__, "be split: Data(...).split(partition)")
+        names = sorted(self.metrics)
+        for taken in ("loss", *self.data.further_tests):
+            require(taken not in self.metrics, "metrics", names, f"not name one `{taken}`")
         clients = range(len(self.data.clients))
         for client, change in self.fleet.items():
             require(client in clients, "fleet", client, f"name clients from 0 to {clients[-1]}")
@@ -203,16 +204,24 @@ class Objective:
     def evaluate(self, params: Float[Tensor, " d"], key: Int[Tensor, ""]) -> dict[str, float]:
         """Return the means of loss and metrics over the server's test data.
 
+        Of further tests it is the share of right answers.
+
         Args:
             params: the weights.
             key: 63 random bits, for models that draw in evaluation, too, as a device with shots.
         """
         sums: dict[str, float] = {}
-        for outputs, y in self._tested(params, key):
+        test = self.data.data.test_set
+        for outputs, y in self._tested(params, key, test):
             for name, function in {"loss": self.loss, **self.metrics}.items():
                 # Summed in double precision: a mean of many float32 losses loses digits.
                 sums[name] = sums.get(name, 0.0) + float(function(outputs, y).double().sum())
-        return {name: total / len(self.data.data.test_set[1]) for name, total in sums.items()}
+        means = {name: total / len(test[1]) for name, total in sums.items()}
+        for name, further in self.data.further_tests.items():
+            answers = self._tested(params, key, further)
+            right = sum(int(accuracy(outputs, y).sum()) for outputs, y in answers)
+            means[name] = right / len(further[1])
+        return means
 
     @torch.no_grad()
     def per_example(
@@ -225,7 +234,7 @@ class Objective:
             key: as for ``evaluate``.
         """
         parts: dict[str, list[Tensor]] = {name: [] for name in ("loss", *self.metrics)}
-        for outputs, y in self._tested(params, key):
+        for outputs, y in self._tested(params, key, self.data.data.test_set):
             for name, function in {"loss": self.loss, **self.metrics}.items():
                 parts[name].append(function(outputs, y).double())
         return {name: torch.cat(values) for name, values in parts.items()}
@@ -241,13 +250,14 @@ class Objective:
         Returns:
             The outputs, ``(tests, ...)``; for a classifier the logits, ``(tests, classes)``.
         """
-        return torch.cat([outputs for outputs, _ in self._tested(params, key)])
+        tested = self._tested(params, key, self.data.data.test_set)
+        return torch.cat([outputs for outputs, _ in tested])
 
     def _tested(
-        self, params: Float[Tensor, " d"], key: Int[Tensor, ""]
+        self, params: Float[Tensor, " d"], key: Int[Tensor, ""], test: tuple[Tensor, Tensor]
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield outputs and labels of the test data, part by part."""
-        x, y = self.data.data.test_set
+        """Yield outputs and labels of test data, part by part."""
+        x, y = test
         # A model may draw from the global generator: always the same, and the caller's unchanged.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(0)

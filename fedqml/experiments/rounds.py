@@ -332,7 +332,7 @@ def _finite(value: float) -> float | None:
 def _costs(federation: Federation, cohort: list[int], sent: State, bytes_up: int) -> Row:
     objective = federation.objective
     model = len(objective.first) * objective.first.element_size()
-    server, tested = federation.costs[objective], len(objective.data.data.test_set[1])
+    server, tested = federation.costs[objective], objective.data.tested_rows()
     total, hardware = tested * server.forward, tested * server.hardware_forward
     samples = 0
     for client in cohort:

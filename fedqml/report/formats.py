@@ -185,4 +185,4 @@ def is_fraction(column: str) -> bool:
         >>> is_fraction("test_accuracy"), is_fraction("test_loss")
         (True, False)
     """
-    return column == "test_accuracy"
+    return column in ("test_accuracy", "test_backdoor_success")

@@ -57,6 +57,22 @@ def test_aggregation_is_timed(load, monkeypatch):
     assert int(table[-1].split()[-2]) <= 10
 
 
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux counts it")
+def test_the_memory_of_aggregation_is_measured(load):
+    aggregation = load("aggregation")
+    lines = aggregation.memory(43, 200)
+    measured = [line for line in lines if line.startswith("| ")][2:]
+    assert len(measured) == len(aggregation.RULES) + len(aggregation.BEFORE) + 1
+
+
+def test_rules_are_held_against_flower(load, monkeypatch):
+    pytest.importorskip("flwr")
+    monkeypatch.setattr("gc.collect", lambda: 0)
+    rivals = load("rivals_aggregation")
+    for name, (_, compare) in rivals.of_flower().items():
+        assert rivals.largest(compare, 2) <= rivals.CLOSE, name
+
+
 def test_the_nodes_in_one_process_are_a_transport(load):
     pytest.importorskip("flwr", reason="the extra `flower` is not installed")
     assert isinstance(load("federation").Direct({}, ExitStack()), Transport)

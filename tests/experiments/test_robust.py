@@ -73,3 +73,23 @@ def test_an_attack_that_knows_all_rows_is_none_of_a_client():
     strategy = {"client": [{"use": "alie", "attackers": [0]}], "server": [{"use": "mean"}]}
     with pytest.raises(InputError, match="there is no `alie`"):
         last(strategy=strategy)
+
+
+def test_a_back_door_opens_without_a_defence_and_its_success_is_measured():
+    sections = {
+        "poison": {"use": "backdoor", "attackers": [2, 5], "target": 1, "value": 4.0},
+        "local": {"use": "sgd", "lr": 0.3, "epochs": 2},
+        "run": {"rounds": 4, "clients_per_round": 9},
+    }
+    replaced = [{"use": "model_replacement", "attackers": [2, 5]}]
+    alone = last(**sections)
+    longer = last(**sections, strategy={"client": replaced})
+    withstood = last(**sections, strategy={"client": replaced, "server": [{"use": "krum", "f": 2}]})
+    assert alone["test_backdoor_success"] < 0.2
+    assert longer["test_backdoor_success"] > 0.4
+    assert withstood["test_backdoor_success"] == 0
+    for row in (alone, longer, withstood):
+        assert row["test_accuracy"] > 0.9
+    # 114 test rows, and the 42 of class 0 once more, each a circuit's run
+    plain = last(**{**sections, "poison": {"use": "label_flip", "attackers": [2, 5]}})
+    assert alone["circuit_evaluations"] - plain["circuit_evaluations"] == 42

@@ -1,9 +1,11 @@
 """The contract of every aggregator: new files in the folder are tested as they come."""
 
+import hashlib
 import importlib
 import pkgutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 import fedqml.federated.aggregators as package
 from fedqml.core.errors import InputError
-from fedqml.core.updates import Context, Updates
+from fedqml.core.updates import Context, Updates, concatenate
 from fedqml.federated.aggregators import mean
 
 RULES = [
@@ -127,3 +129,19 @@ def test_an_aggregator_leaves_what_belongs_to_the_clients():
     after = aggregate(mean(), updates)
     assert after.clients.tolist() == [0, 1, 2]
     assert after.metrics["train_loss"].tolist() == [0, 1, 2]
+
+
+@each_rule
+def test_a_thousand_orders_of_arrival_give_the_same_bits(factory):
+    quick = {"iterations": 1} if factory.__name__ == "centred_clipping" else {}
+    rule, hashes, rng = make(factory, **quick), set(), np.random.default_rng(0)
+    updates = cohort(rows(7, 3, 5).float(), torch.arange(1.0, 8))
+    sent = [updates.keep(updates.clients == client) for client in updates.clients]
+    context = Context(1, updates.clients, torch.zeros(1, 3), seed=0, population=9)
+    state = rule.init(context.params[0])
+    for _ in range(1000):
+        arrived = concatenate([sent[i] for i in rng.permutation(7)])
+        arrived = replace(arrived, refused=updates.refused)
+        result = rule.apply(arrived, state, context)[0].delta
+        hashes.add(hashlib.sha256(result.numpy().tobytes()).hexdigest())
+    assert len(hashes) == 1

@@ -9,7 +9,7 @@ import torch
 from fedqml.core.errors import InputError
 from fedqml.core.updates import Context, Updates
 from fedqml.federated import attacks, collusions
-from fedqml.federated.attacks import constant, free_rider, gaussian, sign_flip
+from fedqml.federated.attacks import constant, free_rider, gaussian, model_replacement, sign_flip
 from fedqml.federated.collusions import alie, ipm, mimic
 
 FACTORIES = [
@@ -77,6 +77,19 @@ def test_published_examples(rule, expected):
 def test_signs_flip():
     sent = attacked(sign_flip([1], scale=2.0), X)
     assert torch.equal(sent[1], -2 * X[1])
+
+
+def test_a_replaced_model_is_the_attackers_mean():
+    # Of 5 clients the three honest ones cancel out.
+    honest = torch.tensor([[1.0, -2], [2, 1], [-3, 1]]).double()
+    rows = torch.cat([honest, torch.tensor([[4.0, 1], [2, 3]]).double()])
+    clients = torch.arange(5)
+    context = Context(1, clients, torch.zeros(1, 2), seed=0)
+    sent = model_replacement([3, 4]).apply(Updates(clients, rows, torch.ones(5), {}), {}, context)[
+        0
+    ]
+    torch.testing.assert_close(sent.delta.mean(0), rows[3:].mean(0))
+    assert torch.equal(attacked(model_replacement([1], scale=3.0), X)[1], 3 * X[1])
 
 
 def test_alie_takes_the_papers_z():

@@ -5,6 +5,8 @@ import pkgutil
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import fedqml.federated.preaggregators as package
 from fedqml.core.errors import InputError
@@ -67,6 +69,22 @@ def test_equal_rows_stay(factory):
     x = rows(1, 3).expand(6, -1)
     after = apply(factory(**SETTINGS[factory.__name__]), cohort(x))
     torch.testing.assert_close(after.delta, x[: len(after.delta)])
+
+
+@each_rule
+@given(by=st.floats(-1e3, 1e3), scale=st.floats(1e-3, 1e3))
+def test_a_shift_and_a_scale_of_all_rows_are_one_of_the_result(factory, by, scale):
+    rule, x = factory(**SETTINGS[factory.__name__]), rows(7, 3)
+    changed = scale * apply(rule, cohort(x)).delta + by
+    found = apply(rule, cohort(scale * x + by)).delta
+    torch.testing.assert_close(found, changed, rtol=1e-7, atol=1e-7)
+
+
+@given(order=st.permutations(range(7)))
+def test_mixed_rows_change_places_as_the_rows_do(order):
+    rule, x = nearest_neighbour_mixing(f=2), rows(7, 3)
+    mixed = apply(rule, cohort(x)).delta
+    torch.testing.assert_close(apply(rule, cohort(x[order])).delta, mixed[order])
 
 
 def test_buckets_keep_the_mean_the_weight_and_the_loss():

@@ -91,6 +91,14 @@ def test_clients_of_very_unequal_size(tmp_path):
     assert there.summary["hash"] == here.summary["hash"]
 
 
+def test_attackers_poison_their_rows_on_their_nodes(tmp_path):
+    poison = "poison={use='backdoor', attackers=[1, 3], target=1, value=4.0}"
+    here = run_experiment(experiment(poison), builder(), tmp_path, silent)
+    there = remote(InProcess(tmp_path, TWO), tmp_path, poison)
+    assert there.summary["hash"] == here.summary["hash"]
+    assert "test_backdoor_success" in there.summary["final"]
+
+
 def test_clients_of_unequal_hardware(tmp_path):
     fleet = "fleet=[{clients='1-3', device={use='parameter_shift'}}]"
     here = run_experiment(experiment(fleet), builder(), tmp_path, silent)

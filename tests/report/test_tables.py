@@ -82,6 +82,9 @@ def test_other_metrics_have_columns(tmp_path: Path) -> None:
     write_run(tmp_path, extra={"test_f1_score": [0.1, 0.2, 0.345678]})
     (row,) = cells(results_table(experiment(tmp_path)))
     assert row["Test f1 score"] == "0.3457"
+    write_run(tmp_path / "poisoned", extra={"test_backdoor_success": [0.1, 0.2, 0.345678]})
+    (row,) = cells(results_table(experiment(tmp_path / "poisoned")))
+    assert row["Test backdoor success"] == "34.57 %"
 
 
 def test_how_fine_the_test_set_is(tmp_path: Path) -> None:

@@ -1,16 +1,10 @@
 """Wrong labels."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
-import torch
-
-from fedqml.core.attackers import Attackers, attacking, checked
-from fedqml.core.errors import InputError
+from fedqml.core.attackers import Attackers, checked
 from fedqml.data.dataset import FederatedData
-
-Poison = Callable[[FederatedData, int], FederatedData]
-"""From data and the run's seed to data that some clients have changed."""
+from fedqml.data.poison import Poison, poisoned
 
 
 def label_flip(attackers: Attackers) -> Poison:
@@ -25,6 +19,7 @@ def label_flip(attackers: Attackers) -> Poison:
         InputError: if ``attackers`` is out of range; for data without such a client.
 
     Example:
+        >>> import torch
         >>> from fedqml.data.dataset import Data
         >>> x, y = torch.rand(4, 1), torch.tensor([0, 1, 2, 0])
         >>> owners = (torch.tensor([0, 1]), torch.tensor([2, 3]))
@@ -37,15 +32,8 @@ def label_flip(attackers: Attackers) -> Poison:
     checked(attackers)
 
     def poison(data: FederatedData, seed: int) -> FederatedData:
-        everybody = torch.arange(len(data.clients))
-        if isinstance(attackers, list) and not set(attackers) <= set(everybody.tolist()):
-            raise InputError(
-                f"Argument `attackers` must name clients from 0 to {len(data.clients) - 1}, but it "
-                f"is {attackers}."
-            )
         y = data.data.y.clone()
-        for client in everybody[attacking(attackers, everybody, everybody, seed)]:
-            rows = data.clients[client]
+        for _, rows in poisoned(attackers, data, seed):
             y[rows] = len(data.data.classes) - 1 - y[rows]
         return replace(data, data=replace(data.data, y=y))
 

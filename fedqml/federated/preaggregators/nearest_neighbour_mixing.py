@@ -16,7 +16,7 @@ def nearest_neighbour_mixing(f: int) -> Transform:
 
     Of equally near rows those of lower clients count. Breakdown point: f of k rows may be anything,
     ``2f + 1 <= k``; the bound of the rule behind it comes on top. Rows are refused as by an
-    aggregator. It takes the memory of one more stack of updates.
+    aggregator. As k rows come out, it takes the memory of one more stack of updates.
 
     Args:
         f: how many clients of a round may send anything.
