@@ -114,47 +114,6 @@ class Progress:
         return sha.hexdigest()
 
 
-@dataclass(frozen=True, eq=False)
-class Clients:
-    """The clients' side of a run, which those share that differ in the server's side only.
-
-    Attributes:
-        objective: model, loss and data as a function of the weights.
-        local: how a client trains.
-        transform: the client's side of the strategy.
-        train: trains a cohort.
-        costs: circuit executions for one example, on each kind of hardware.
-        seed: the run's seed.
-    """
-
-    objective: Objective
-    local: Local
-    transform: Transform
-    train: Train
-    costs: Mapping[Objective, CircuitCosts]
-    seed: int
-
-
-def clients_of(
-    task: Task, local: Local, transform: Transform, engine: Engine, seed: int
-) -> Clients:
-    """Check that model, data and local rule fit together, and make ready to train.
-
-    Raises:
-        InputError: for a model that does not fit the data, or a budget of nobody.
-    """
-    seed = whole("seed", seed, least=0)
-    clients = len(task.data.clients)
-    beyond = sorted(client for client in local.budgets if client not in range(clients))
-    require(not beyond, "budgets", beyond, f"name clients from 0 to {clients - 1}")
-    objective = task.objective(seed)
-    # On nodes each client has its own hardware anyway.
-    engine = engine if isinstance(engine, Remote) else by_hardware(engine)
-    train = engine(objective, local, transform)
-    costs = {kind: circuit_costs(kind) for kind in (objective, *objective.equipped.values())}
-    return Clients(objective, local, transform, train, costs, seed)
-
-
 def federation(
     task: Task,
     local: Local,
@@ -168,40 +127,38 @@ def federation(
     """Check that everything fits together, before any training.
 
     Raises:
-        InputError: see ``clients_of`` and ``served``.
-    """
-    clients = clients_of(task, local, strategy.client, engine, seed)
-    return served(clients, strategy.server, rounds, clients_per_round, code)
-
-
-def served(
-    clients: Clients, server: Transform, rounds: int, clients_per_round: int, code: str
-) -> Federation:
-    """Check that the server's side fits the clients', and return both.
-
-    Raises:
-        InputError: for more clients a round than there are, or a server that does not leave one
-            row.
+        InputError: for a model that does not fit the data, more clients a round than there are,
+            or a server that does not leave one row.
     """
     rounds = whole("rounds", rounds, least=1)
+    seed = whole("seed", seed, least=0)
     clients_per_round = whole("clients_per_round", clients_per_round, least=1)
-    objective, local = clients.objective, clients.local
-    there = len(objective.data.clients)
-    allowed = f"be at most the number of clients, {there}"
-    require(clients_per_round <= there, "clients_per_round", clients_per_round, allowed)
-    strategy = Strategy(server, clients.transform)
-    _try_strategy(strategy, objective.first, clients_per_round, there)
-    sent = server.sent(server.init(objective.first))
+    clients = len(task.data.clients)
+    require(
+        clients_per_round <= clients,
+        "clients_per_round",
+        clients_per_round,
+        f"be at most the number of clients, {clients}",
+    )
+    beyond = sorted(client for client in local.budgets if client not in range(clients))
+    allowed = f"name clients from 0 to {clients - 1}"
+    require(not beyond, "budgets", beyond, allowed)
+    objective = task.objective(seed)
+    # On nodes each client has its own hardware anyway.
+    engine = engine if isinstance(engine, Remote) else by_hardware(engine)
+    train = engine(objective, local, strategy.client)
+    _try_strategy(strategy, objective.first, clients_per_round, clients)
+    sent = strategy.server.sent(strategy.server.init(objective.first))
     local.start(Received(objective.first, sent, objective.packing), {})
     return Federation(
         objective,
-        clients.train,
-        server,
+        train,
+        strategy.server,
         local,
-        clients.costs,
+        {kind: circuit_costs(kind) for kind in (objective, *objective.equipped.values())},
         rounds,
         clients_per_round,
-        clients.seed,
+        seed,
         code,
     )
 
