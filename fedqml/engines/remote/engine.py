@@ -16,7 +16,7 @@ from fedqml.engines.remote.gather import Gathered, Terms, gather
 from fedqml.engines.remote.job import Job
 from fedqml.engines.remote.roster import Roster
 from fedqml.engines.remote.transport import Transport
-from fedqml.federated.training import Local
+from fedqml.federated.training import Local, Received
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ class Remote:
 
             cohort = context.cohort.tolist()
             weights, sent = context.params[0], context.sent
+            reports = local.reported(Received(weights, sent, objective.packing))
             # Clients of unequal hardware are handed on together.
             portion = len(cohort) if objective.equipped else self.portion
             waiting = sorted(cohort)
@@ -105,7 +106,8 @@ class Remote:
 
             examples = [len(rows) for rows in objective.data.clients]
             got = gather(
-                self.transport, roster, self.terms, cohort, weights, sent, examples, job, came
+                *(self.transport, roster, self.terms, cohort, weights),
+                *(sent, reports, examples, job, came),
             )
             waiting = [client for client in waiting if client in got.rows]
             hand_on(got)
