@@ -136,8 +136,7 @@ def _side(experiment: Experiment, side: str, task: Task) -> Transform:
 def _from_task(section: str, table: dict[str, Any], task: Task) -> dict[str, Any]:
     """Return what the section's factory takes of the task; nothing else is worked out."""
     wanted = _supplied(section, table, **_OF_TASK)
-    with placed(section):
-        return {name: work_out(task) for name, work_out in wanted.items()}
+    return {name: work_out(task) for name, work_out in wanted.items()}
 
 
 def _model(experiment: Experiment, data: Data) -> Callable[[], nn.Module]:

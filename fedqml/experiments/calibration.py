@@ -34,7 +34,10 @@ def calibration(task: Task) -> list[Calibration]:
 def _of(objective: Objective) -> Calibration:
     layers = quantum_layers(objective.module)
     if not layers:
-        raise InputError("The model has no quantum layer whose device could be calibrated.")
+        raise InputError(
+            "The model has no quantum layer whose device could be calibrated, which the aggregator "
+            "`calibrated_mean` needs."
+        )
     left = math.prod(attenuation(layer.circuit, layer.device.noise) for layer in layers)
     return Calibration(left, min(map(_shots, layers)))
 

@@ -166,6 +166,11 @@ class Local:
         """Return tensors of the names, shapes and types of what a client reports."""
         return self.reports(self.start(received, {})[1]) if self.report else {}
 
+    def keeps(self, received: Received) -> bool:
+        """Return whether clients keep anything for their next round."""
+        params, state = self.start(received, {})
+        return bool(self.finish(received, params, state, torch.ones(()))[1])
+
     def advance(self, loss: Loss, ragged: bool) -> Advance:
         """Return one training step of a client, ``torch.vmap`` can map it.
 
