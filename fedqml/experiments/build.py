@@ -22,6 +22,7 @@ from fedqml.engines.remote.transport import Transport
 from fedqml.experiments.calibration import calibration
 from fedqml.experiments.config import PLUGINS, SUPPLIED, Experiment, uses
 from fedqml.experiments.environment import software
+from fedqml.experiments.fubini_study import fubini_study
 from fedqml.experiments.rounds import Federation, federation
 from fedqml.federated.budget import Budget
 from fedqml.federated.training import Local
@@ -40,7 +41,10 @@ _RETURNS: dict[str, type] = {
 }
 """What a section's factory returns; those of the other sections return functions."""
 
-_OF_TASK: dict[str, Callable[[Task], Any]] = {"calibration": calibration}
+_OF_TASK: dict[str, Callable[[Task], Any]] = {
+    "calibration": calibration,
+    "metric": fubini_study,
+}
 """How what a factory may take of the task is worked out."""
 
 
@@ -78,7 +82,7 @@ def builder(transport: Transport | None = None) -> Build:
         )
         return federation(
             task,
-            _local(experiment, len(shares.clients)),
+            _local(experiment, task),
             Strategy(_side(experiment, "server", task), _side(experiment, "client", task)),
             _engine(experiment, transport, shares.common_digest()),
             experiment.run.rounds,
@@ -155,13 +159,15 @@ def _model(experiment: Experiment, data: Data) -> Callable[[], nn.Module]:
     return model
 
 
-def _local(experiment: Experiment, clients: int) -> Local:
+def _local(experiment: Experiment, task: Task) -> Local:
     budgets: dict[int, Budget] = {}
-    for entry in _entries(experiment, clients):
+    for entry in _entries(experiment, len(task.data.clients)):
         budget = Budget(entry.get("epochs"), entry.get("batches"))
         if budget != Budget():
             budgets |= dict.fromkeys(entry["clients"], budget)
-    return replace(_make(experiment, "local", experiment.config["local"]), budgets=budgets)
+    table = experiment.config["local"]
+    rule = _make(experiment, "local", table, **_from_task("local", table, task))
+    return replace(rule, budgets=budgets)
 
 
 def _entries(experiment: Experiment, clients: int) -> Iterator[dict[str, Any]]:

@@ -46,6 +46,7 @@ SUPPLIED = {
     "data": ("seed",),
     "model": ("shape", "classes"),
     "engine": ("transport", "assignment"),
+    "local": ("metric",),
     "strategy.server": ("calibration",),
 }
 """Parameters that come from the run, its data or its task instead of the file."""
