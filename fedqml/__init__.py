@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from fedqml.data.losses import accuracy as accuracy
     from fedqml.data.losses import cross_entropy as cross_entropy
     from fedqml.data.task import Task as Task
+    from fedqml.experiments.calibration import calibration as calibration
+    from fedqml.experiments.fubini_study import fubini_study as fubini_study
     from fedqml.experiments.python import History as History
     from fedqml.experiments.python import run as run
     from fedqml.federated import local as local
@@ -47,6 +49,8 @@ _HOMES = {
     "fedqml.data.dataset": ("Data",),
     "fedqml.data.losses": ("accuracy", "cross_entropy"),
     "fedqml.data.task": ("Task",),
+    "fedqml.experiments.calibration": ("calibration",),
+    "fedqml.experiments.fubini_study": ("fubini_study",),
     "fedqml.experiments.python": ("History", "run"),
     "fedqml.federated.aggregators.fednova": ("fednova",),
     "fedqml.federated.aggregators.mean": ("mean",),

@@ -32,6 +32,7 @@ class Updates:
         refused: the clients whose rows were left out.
         notes: what the engine has to say of the round, for the history: it is read as the updates
             come from the engine, and rules need not pass it on.
+        reports: what else the local rule has its clients say, by name, for the aggregator alone.
     """
 
     clients: Int[Tensor, " k"]
@@ -40,6 +41,7 @@ class Updates:
     metrics: Mapping[str, Float[Tensor, " k"]]
     refused: Int[Tensor, " r"] = field(default_factory=_nobody)
     notes: Mapping[str, Any] = field(default_factory=dict)
+    reports: Mapping[str, Float[Tensor, "k ..."]] = field(default_factory=dict)
 
     def keep(self, rows: Bool[Tensor, " k"]) -> "Updates":
         """Return the updates of the chosen rows; the clients of the others count as refused.
@@ -55,11 +57,17 @@ class Updates:
             self.weight[rows],
             {name: values[rows] for name, values in self.metrics.items()},
             torch.cat([self.refused, self.clients[~rows]]),
+            reports={name: values[rows] for name, values in self.reports.items()},
         )
 
     def owned(self) -> "Updates":
         """Return the same with rows of its own, which nobody else writes to."""
         return replace(self, delta=self.delta.clone())
+
+    def without_rows(self) -> "Updates":
+        """Return what is known of the clients, without the memory of what they sent."""
+        # Not a view, which would keep the rows.
+        return replace(self, delta=self.delta.new_empty(len(self.delta), 0), reports={})
 
     def sorted(self) -> "Updates":
         """Return the rows in rising order of client.
@@ -75,6 +83,7 @@ class Updates:
             self.weight[order],
             {name: values[order] for name, values in self.metrics.items()},
             self.refused,
+            reports={name: values[order] for name, values in self.reports.items()},
         )
 
 
@@ -88,6 +97,7 @@ def concatenate(parts: list[Updates]) -> Updates:
         torch.cat([p.weight for p in parts]),
         {name: torch.cat([p.metrics[name] for p in parts]) for name in parts[0].metrics},
         torch.cat([p.refused for p in parts]),
+        reports={name: torch.cat([p.reports[name] for p in parts]) for name in parts[0].reports},
     )
 
 

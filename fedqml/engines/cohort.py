@@ -64,12 +64,14 @@ def cohort_engine(make: MakeTrainRows, at_once: int) -> Engine:
             steps = steps_of(plan).to(start)
             params, rows = began(local, objective, context, state, clients, start)
             params, rows, loss = train_rows(params, rows, plan)
+            reports = reported(local, rows, len(clients))
             trained, after = ended(local, objective, context, clients, start, params, rows, steps)
             updates = Updates(
                 torch.tensor(clients),
                 trained - start,
                 torch.tensor([len(own) for own in own_rows]).to(trained),
                 {"train_loss": loss, "steps": steps},
+                reports=reports,
             )
             # The trust boundary: what the engine hands on has passed the client's side.
             here = replace(context, scope="client/")
@@ -114,6 +116,14 @@ def began(
     names = starts[0][1]
     states = {name: torch.stack([own[name] for _, own in starts]) for name in names}
     return torch.stack([params for params, _ in starts]), states
+
+
+def reported(local: Local, rows: State, k: int) -> State:
+    """Return what the clients report, stacked."""
+    if local.report is None:
+        return {}
+    own = [local.reports({name: values[i] for name, values in rows.items()}) for i in range(k)]
+    return {name: torch.stack([each[name] for each in own]) for name in own[0]}
 
 
 def ended(

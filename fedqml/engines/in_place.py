@@ -78,6 +78,7 @@ def in_place() -> Engine:
                 place.begin(told, kept_by(state, [client])[client])
                 loss = place.run(BatchPlan(*(field[0] for field in plan)))
                 steps = steps_of(plan).to(start)
+                reports = local.reports(place.state)
                 last = client == context.cohort[-1]  # nobody needs its memory any more
                 for name, value in place.end(told, steps[0]).items():
                     after[f"{client}/local/{name}"] = value if last else value.clone()
@@ -86,6 +87,7 @@ def in_place() -> Engine:
                     place.weights.sub_(start[0])[None],
                     torch.tensor([len(rows)]).to(start),
                     {"train_loss": loss[None], "steps": steps},
+                    reports={name: value[None] for name, value in reports.items()},
                 )
                 own = gather(state, [client], "client", transform.init, start)
                 updates, own = transform.apply(updates, own, here)

@@ -19,8 +19,10 @@ from fedqml.data.task import Task
 from fedqml.engines.cohort import Engine
 from fedqml.engines.remote.engine import Assignment
 from fedqml.engines.remote.transport import Transport
+from fedqml.experiments.calibration import calibration
 from fedqml.experiments.config import PLUGINS, SUPPLIED, Experiment, uses
 from fedqml.experiments.environment import software
+from fedqml.experiments.fubini_study import fubini_study
 from fedqml.experiments.rounds import Federation, federation
 from fedqml.federated.budget import Budget
 from fedqml.federated.training import Local
@@ -38,6 +40,12 @@ _RETURNS: dict[str, type] = {
     "strategy.server": Transform,
 }
 """What a section's factory returns; those of the other sections return functions."""
+
+_OF_TASK: dict[str, Callable[[Task], Any]] = {
+    "calibration": calibration,
+    "metric": fubini_study,
+}
+"""How what a factory may take of the task is worked out."""
 
 
 def builder(transport: Transport | None = None) -> Build:
@@ -74,8 +82,8 @@ def builder(transport: Transport | None = None) -> Build:
         )
         return federation(
             task,
-            _local(experiment, len(shares.clients)),
-            Strategy(_side(experiment, "server"), _side(experiment, "client")),
+            _local(experiment, task),
+            Strategy(_side(experiment, "server", task), _side(experiment, "client", task)),
             _engine(experiment, transport, shares.common_digest()),
             experiment.run.rounds,
             experiment.run.clients_per_round,
@@ -118,10 +126,21 @@ def _engine(experiment: Experiment, transport: Transport | None, data: str) -> E
     return _make(experiment, "engine", table, **supplied)
 
 
-def _side(experiment: Experiment, side: str) -> Transform:
+def _side(experiment: Experiment, side: str, task: Task) -> Transform:
     section = f"strategy.{side}"
     entries = experiment.config["strategy"][side]
-    return chain(*(_make(experiment, section, entry) for entry in entries))
+    return chain(
+        *(
+            _make(experiment, section, entry, **_from_task(section, entry, task))
+            for entry in entries
+        )
+    )
+
+
+def _from_task(section: str, table: dict[str, Any], task: Task) -> dict[str, Any]:
+    """Return what the section's factory takes of the task; nothing else is worked out."""
+    wanted = _supplied(section, table, **_OF_TASK)
+    return {name: work_out(task) for name, work_out in wanted.items()}
 
 
 def _model(experiment: Experiment, data: Data) -> Callable[[], nn.Module]:
@@ -140,13 +159,15 @@ def _model(experiment: Experiment, data: Data) -> Callable[[], nn.Module]:
     return model
 
 
-def _local(experiment: Experiment, clients: int) -> Local:
+def _local(experiment: Experiment, task: Task) -> Local:
     budgets: dict[int, Budget] = {}
-    for entry in _entries(experiment, clients):
+    for entry in _entries(experiment, len(task.data.clients)):
         budget = Budget(entry.get("epochs"), entry.get("batches"))
         if budget != Budget():
             budgets |= dict.fromkeys(entry["clients"], budget)
-    return replace(_make(experiment, "local", experiment.config["local"]), budgets=budgets)
+    table = experiment.config["local"]
+    rule = _make(experiment, "local", table, **_from_task("local", table, task))
+    return replace(rule, budgets=budgets)
 
 
 def _entries(experiment: Experiment, clients: int) -> Iterator[dict[str, Any]]:
@@ -171,7 +192,7 @@ def _fleet(experiment: Experiment, clients: int) -> dict[int, On]:
 def _supplied(section: str, table: dict[str, Any], **values: Any) -> dict[str, Any]:
     """Return those of the values that the section's factory takes; a user's own may do without."""
     parameters = inspect.signature(find(table["use"], PLUGINS[section], section)).parameters
-    return {name: values[name] for name in SUPPLIED[section] if name in parameters}
+    return {name: values[name] for name in SUPPLIED.get(section, ()) if name in parameters}
 
 
 def _own_code(experiment: Experiment) -> str:

@@ -147,7 +147,7 @@ def federation(
     # On nodes each client has its own hardware anyway.
     engine = engine if isinstance(engine, Remote) else by_hardware(engine)
     train = engine(objective, local, strategy.client)
-    _try_strategy(strategy, objective.first, clients_per_round, clients)
+    _try_strategy(strategy, local, objective, clients_per_round)
     sent = strategy.server.sent(strategy.server.init(objective.first))
     local.start(Received(objective.first, sent, objective.packing), {})
     return Federation(
@@ -310,11 +310,16 @@ def _costs(federation: Federation, cohort: list[int], sent: State, bytes_up: int
 
 
 def _bytes_up(updates: Updates) -> list[int] | list[float]:
-    """Return the bytes that each client sends: as it says itself, or those of all its numbers."""
+    """Return the bytes that each client sends: as it says itself, or those of all its numbers.
+
+    Those of what it reports come on top.
+    """
     rows = updates.delta
     whole = rows.shape[1] * rows.element_size()
+    reported = sum(values[0].nbytes for values in updates.reports.values())
     said = updates.metrics.get(BYTES)
-    return [whole] * len(rows) if said is None else said.tolist()
+    own = [whole] * len(rows) if said is None else said.tolist()
+    return [size + reported for size in own]
 
 
 def _measured(updates: Updates) -> Mapping[str, Tensor]:
@@ -322,19 +327,23 @@ def _measured(updates: Updates) -> Mapping[str, Tensor]:
     return {name: values for name, values in updates.metrics.items() if name != BYTES}
 
 
-def _try_strategy(strategy: Strategy, first: Float[Tensor, " d"], k: int, clients: int) -> None:
+def _try_strategy(strategy: Strategy, local: Local, objective: Objective, k: int) -> None:
     """Apply both sides to made-up updates, so that what does not fit is said before training."""
+    first, clients = objective.first, len(objective.data.clients)
     cohort = torch.arange(k)
     draws = stream(0, "trial").standard_normal(len(first), dtype=np.float32)
     row = torch.from_numpy(draws).mul_(1e-3).to(first.dtype)[None]
     ones = torch.ones_like(first[:1])
     context = Context(1, cohort, first[None], seed=0, population=clients)
     try:
-        one = Updates(cohort[:1], row, ones, {"train_loss": ones, "steps": ones})
+        server = strategy.server.init(first)
+        received = Received(first, strategy.server.sent(server), objective.packing)
+        reports = {n: torch.ones_like(v)[None] for n, v in local.reported(received).items()}
+        one = Updates(cohort[:1], row, ones, {"train_loss": ones, "steps": ones}, reports=reports)
         state = {name: value[None] for name, value in strategy.client.init(first).items()}
         sent, _ = strategy.client.apply(one, state, context)
         # One by one, as they come from an engine for large models: no stack but the rule's own.
-        folding = strategy.server.begin(strategy.server.init(first), context)
+        folding = strategy.server.begin(server, context)
         for client in range(k):
             folding.add(replace(one, clients=cohort[client : client + 1]))
         left, _ = folding.finish()
@@ -344,11 +353,12 @@ def _try_strategy(strategy: Strategy, first: Float[Tensor, " d"], k: int, client
         raise InputError(
             f"The strategy fails on made-up updates with {type(error).__name__}: {error}"
         ) from error
-    if sent.delta.shape != row.shape or _measured(sent).keys() != one.metrics.keys():
+    same = _measured(sent).keys() == one.metrics.keys() and sent.reports.keys() == reports.keys()
+    if sent.delta.shape != row.shape or not same:
         raise InputError(
-            "The client's side of the strategy must leave a client's row and metrics in place, but "
-            f"of shape {tuple(row.shape)} it leaves {tuple(sent.delta.shape)}, with the metrics "
-            f"{sorted(sent.metrics)}."
+            "The client's side of the strategy must leave a client's row, metrics and reports in "
+            f"place, but of shape {tuple(row.shape)} it leaves {tuple(sent.delta.shape)}, with the "
+            f"metrics {sorted(sent.metrics)} and the reports {sorted(sent.reports)}."
         )
     _check_one_row(left, first[None])
 

@@ -80,9 +80,28 @@ def collected(updates: Updates, context: Context) -> Updates:
     Raises:
         InputError: if no row is left.
     """
-    kept = _sound(updates).sorted()
+    kept = sound(updates).sorted()
     _require_some(kept, context)
     return kept
+
+
+def reported(updates: Updates, report: str, rule: str) -> Float[Tensor, "k ..."]:
+    """Return what an aggregator needs beside the updates.
+
+    Args:
+        updates: of the clients.
+        report: its name, which is also that of the local rule that makes it.
+        rule: the aggregator.
+
+    Raises:
+        InputError: if the clients do not report it.
+    """
+    if report not in updates.reports:
+        raise InputError(
+            f"The aggregator `{rule}` needs the report `{report}`, which the local rule does not "
+            f"make; `{report}` built around it does."
+        )
+    return updates.reports[report]
 
 
 def weighted_mean(weight: Callable[[Tensor], Tensor]) -> Transform:
@@ -120,10 +139,9 @@ class _Mean:
         self._seen: list[Updates] = []
 
     def add(self, updates: Updates) -> None:
-        kept = _sound(updates)
+        kept = sound(updates)
         rows = kept.delta
-        # Not a view, which would keep the rows.
-        self._seen.append(replace(kept, delta=rows.new_empty(len(rows), 0)))
+        self._seen.append(kept.without_rows())
         if not len(rows):
             return
         weight = self._weight(kept.weight)
@@ -142,7 +160,7 @@ class _Mean:
         return replace(seen, delta=self._mean[None])
 
 
-def _sound(updates: Updates) -> Updates:
+def sound(updates: Updates) -> Updates:
     """Return the rows that are finite and weigh something; the clients of others are refused."""
     if len(updates.delta) != len(updates.clients):
         raise InputError(

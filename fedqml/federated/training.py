@@ -84,6 +84,9 @@ class Local:
         personal: ``(received, kept) -> params``: the weights that a client itself uses, where they
             are not the global ones.
         budgets: of clients that train more or less than ``epochs`` passes.
+        report: from the state after a round's last step to what a client sends beside its update,
+            ``Updates.reports``: tensors in memory of their own, whose names, shapes and types are
+            the same after any number of steps, also none.
     """
 
     init: Callable[[Tensor], State]
@@ -97,6 +100,7 @@ class Local:
     differentiate: Callable[[Loss], Gradient] = grad_and_value
     personal: Callable[[Received, State], Tensor] | None = None
     budgets: Mapping[int, Budget] = field(default_factory=dict)
+    report: Callable[[State], State] | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -153,6 +157,19 @@ class Local:
         if self.end:
             return self.end(received, params, state, steps)
         return params, state if self.keep_state else {}
+
+    def reports(self, state: State) -> State:
+        """Return what a client reports after its last step."""
+        return self.report(state) if self.report else {}
+
+    def reported(self, received: Received) -> State:
+        """Return tensors of the names, shapes and types of what a client reports."""
+        return self.reports(self.start(received, {})[1]) if self.report else {}
+
+    def keeps(self, received: Received) -> bool:
+        """Return whether clients keep anything for their next round."""
+        params, state = self.start(received, {})
+        return bool(self.finish(received, params, state, torch.ones(()))[1])
 
     def advance(self, loss: Loss, ragged: bool) -> Advance:
         """Return one training step of a client, ``torch.vmap`` can map it.

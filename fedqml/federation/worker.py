@@ -94,6 +94,11 @@ def worker(hosts: Collection[Host], memory: Memory, policy: Policy, record: Reco
             size = federation.objective.packing.size
             _require_none(policy.refusal(config, job.cohort, size))
             _check(job, federation, hosts, policy.least_rows)
+            if federation.local.report and policy.insist:
+                raise InputError(
+                    "The experiment's local rule reports more than its update, and the rules that "
+                    f"`insist` in {policy.file.name} on the node asks for bound updates alone."
+                )
             first = federation.objective.first
             sent = federation.server.sent(federation.server.init(first))
             weights, sent = read_body(parcel.body, first, sent)

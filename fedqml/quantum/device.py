@@ -1,7 +1,7 @@
 """What evaluates circuits."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from fedqml.core.errors import require
 from fedqml.core.hashing import fold
 from fedqml.quantum.circuit import Circuit
+from fedqml.quantum.noise import Noise
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class Device:
         forward: the cost of an example's values, by circuit.
         gradient: the cost of an example's values and gradients, by circuit and whether gradients
             of inputs are wanted, too.
+        noise: of the hardware that it stands for, as far as fedqml knows it.
 
     Example:
         >>> from fedqml.quantum.devices import statevector
@@ -94,6 +96,7 @@ class Device:
     random: bool = False
     forward: Callable[[Circuit], Cost] = one_evaluation
     gradient: Callable[[Circuit, bool], Cost] = one_evaluation
+    noise: Noise = field(default_factory=Noise)
 
     def __call__(
         self,

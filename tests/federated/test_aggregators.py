@@ -15,6 +15,7 @@ import fedqml.federated.aggregators as package
 from fedqml.core.errors import InputError
 from fedqml.core.updates import Context, Updates, concatenate
 from fedqml.federated.aggregators import mean
+from fedqml.federated.calibration import Calibration
 
 RULES = [
     getattr(importlib.import_module(f"{package.__name__}.{m.name}"), m.name)
@@ -23,6 +24,7 @@ RULES = [
 each_rule = pytest.mark.parametrize("factory", RULES)
 SETTINGS = {
     "bulyan": {"f": 0},
+    "calibrated_mean": {"calibration": [Calibration(1 / (1 + c), 10.0 + c) for c in range(9)]},
     "centred_clipping": {"radius": 1.0, "iterations": 20},
     "fltrust": {"root": 0},
     "krum": {"f": 0},
@@ -42,6 +44,10 @@ def cohort(delta, weight=None, clients=None):
         delta,
         torch.ones(k, dtype=delta.dtype) if weight is None else weight,
         {"train_loss": torch.zeros(k, dtype=delta.dtype), "steps": torch.ones_like(delta[:, 0])},
+        reports={
+            "gradient_variance": torch.arange(1.0, k + 1).to(delta),
+            "fisher": 1 + delta.nan_to_num(0, 0, 0) ** 2,
+        },
     )
 
 
@@ -66,6 +72,7 @@ def test_the_order_of_arrival_does_not_matter_to_a_bit(factory, k, d, seed, data
         updates.delta[order],
         updates.weight[order],
         {name: values[order] for name, values in updates.metrics.items()},
+        reports={name: values[order] for name, values in updates.reports.items()},
     )
     a, b = aggregate(make(factory), updates), aggregate(make(factory), arrived)
     assert a.delta.shape == (1, d)

@@ -19,7 +19,10 @@ FACTORIES = [
     for m in pkgutil.iter_modules(package.__path__)
 ]
 # Settings of rules that need some.
-SETTINGS = {"personal_layers": {"layers": ["b"]}}
+SETTINGS = {
+    "personal_layers": {"layers": ["b"]},
+    "quantum_natural_gradient": {"metric": lambda params, rows, mask: torch.ones_like(params)},
+}
 
 
 def around(factory, optimiser):

@@ -16,7 +16,7 @@ from fedqml.engines.remote.gather import Gathered, Terms, gather
 from fedqml.engines.remote.job import Job
 from fedqml.engines.remote.roster import Roster
 from fedqml.engines.remote.transport import Transport
-from fedqml.federated.training import Local
+from fedqml.federated.training import Local, Received
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,7 @@ class Remote:
                 "The engine `flower` cannot train personal models: they stay on their nodes, where "
                 "nobody measures them yet."
             )
-        kept = local.keep_state or local.end is not None
-        stateful = kept or bool(transform.init(objective.first))
+        stateful = bool(transform.init(objective.first))
         roster = Roster(self.transport, assigned.software, objective.data.names)
 
         def train(context: Context, state: State, collect: Collect) -> State:
@@ -85,6 +84,8 @@ class Remote:
 
             cohort = context.cohort.tolist()
             weights, sent = context.params[0], context.sent
+            received = Received(weights, sent, objective.packing)
+            reports = local.reported(received)
             # Clients of unequal hardware are handed on together.
             portion = len(cohort) if objective.equipped else self.portion
             waiting = sorted(cohort)
@@ -105,11 +106,12 @@ class Remote:
 
             examples = [len(rows) for rows in objective.data.clients]
             got = gather(
-                self.transport, roster, self.terms, cohort, weights, sent, examples, job, came
+                *(self.transport, roster, self.terms, cohort, weights),
+                *(sent, reports, examples, job, came),
             )
             waiting = [client for client in waiting if client in got.rows]
             hand_on(got)
-            if not stateful:
+            if not stateful and not local.keeps(received):
                 return state
             return {**state, **{f"{c}/round": torch.tensor(context.round) for c in got.done}}
 

@@ -64,6 +64,7 @@ def gather(
     cohort: Collection[int],
     weights: Float[Tensor, " d"],
     sent: Mapping[str, Tensor],
+    reports: Mapping[str, Tensor],
     examples: Sequence[int],
     make: Callable[[list[int]], Job],
     came: Callable[[Gathered], None],
@@ -80,6 +81,7 @@ def gather(
         cohort: the clients.
         weights: for each node.
         sent: what goes with them.
+        reports: of the shapes and types of what each client reports.
         examples: how many each client has, which is the weight of its update.
         make: from clients of one node to their job.
         came: called whenever rows have come; it may take them out.
@@ -115,12 +117,15 @@ def gather(
             jobs = {node: made[node, tuple(clients)] for node, clients in groups.items()}
             parcels = {node: job.parcel(body) for node, job in jobs.items()}
             got.down += sum(map(len, parcels.values()))
-            limits = {node: largest_reply(len(job.clients), weights) for node, job in jobs.items()}
+            limits = {
+                node: largest_reply(len(job.clients), weights, reports)
+                for node, job in jobs.items()
+            }
             if not parcels:
                 time.sleep(min(_PAUSE, left))
                 continue
             for answer in transport.exchange(parcels, limits, end - time.monotonic()):
-                refused |= _take(answer, jobs[answer.node], weights, examples, got)
+                refused |= _take(answer, jobs[answer.node], weights, reports, examples, got)
                 del answer  # it may be large, and the next is on its way
                 came(got)
             if open_ - got.done - refused:
@@ -140,6 +145,7 @@ def _take(
     answer: Answer,
     job: Job,
     weights: Float[Tensor, " d"],
+    reports: Mapping[str, Tensor],
     examples: Sequence[int],
     got: Gathered,
 ) -> set[int]:
@@ -150,7 +156,7 @@ def _take(
         return set()
     got.up += len(answer.parcel)
     try:
-        reply = read_reply(answer.parcel, job, weights)
+        reply = read_reply(answer.parcel, job, weights, reports)
         if reply.refusal:
             raise InputError(reply.refusal)
         updates = reply.updates
@@ -168,6 +174,7 @@ def _take(
             delta=updates.delta[i : i + 1],
             weight=updates.weight[i : i + 1],
             metrics={name: values[i : i + 1] for name, values in updates.metrics.items()},
+            reports={name: values[i : i + 1] for name, values in updates.reports.items()},
         )
         got.done.add(client)
         del got.absent[client]

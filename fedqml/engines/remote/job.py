@@ -9,6 +9,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 import torch
@@ -30,6 +31,7 @@ _LARGEST_HEAD = 1 << 20
 _LARGEST_TEXT = 2000
 _DEEPEST = 32  # levels of tables and lists; what is done with them is recursive
 _SENT = "sent/"
+_REPORTS = "reports/"
 _NAMES = 1 << 16  # bytes of a body beside its numbers
 
 
@@ -108,6 +110,7 @@ class Reply:
             return Parcel(_dump(told))
         sent = {"delta": self.updates.delta, "weight": self.updates.weight}
         sent |= {f"metrics/{name}": values for name, values in self.updates.metrics.items()}
+        sent |= prefixed(dict(self.updates.reports), _REPORTS)
         return Parcel(_dump({**told, "clients": self.updates.clients.tolist()}), to_bytes(sent))
 
 
@@ -190,7 +193,12 @@ def read_body(
     return found["weights"], select(found, _SENT)
 
 
-def read_reply(parcel: Parcel, job: Job, like: Float[Tensor, " d"]) -> Reply:
+def read_reply(
+    parcel: Parcel,
+    job: Job,
+    like: Float[Tensor, " d"],
+    reports: Mapping[str, Tensor] = MappingProxyType({}),
+) -> Reply:
     """Return the reply in a parcel.
 
     Numbers that are not finite are left to the aggregator, which refuses such a client's row as it
@@ -200,6 +208,7 @@ def read_reply(parcel: Parcel, job: Job, like: Float[Tensor, " d"]) -> Reply:
         parcel: what a node sent.
         job: what it was asked.
         like: the weights that it was sent.
+        reports: of the shapes and types of what each client reports.
 
     Raises:
         InputError: if the reply is to another job, of other clients, shapes or types, or too large.
@@ -219,16 +228,24 @@ def read_reply(parcel: Parcel, job: Job, like: Float[Tensor, " d"]) -> Reply:
     each = like.new_empty(k, device="meta")
     wanted = {"delta": like.new_empty((k, len(like)), device="meta"), "weight": each}
     wanted |= {f"metrics/{name}": each for name in ("train_loss", "steps")}
+    shapes = {name: one.new_empty((k, *one.shape), device="meta") for name, one in reports.items()}
+    wanted |= prefixed(shapes, _REPORTS)
     coded = {f"metrics/{BYTES}": each.double()}  # of those that compress
     sent = _tensors(parcel.body, wanted, coded)
     metrics = select(sent, "metrics/")
-    updates = Updates(torch.tensor(asked), sent["delta"], sent["weight"], metrics)
+    updates = Updates(
+        *(torch.tensor(asked), sent["delta"], sent["weight"], metrics),
+        reports=select(sent, _REPORTS),
+    )
     return Reply(reply.nonce, reply.software, updates=updates)
 
 
-def largest_reply(clients: int, like: Float[Tensor, " d"]) -> int:
+def largest_reply(
+    clients: int, like: Float[Tensor, " d"], reports: Mapping[str, Tensor] = MappingProxyType({})
+) -> int:
     """Return how many bytes a reply of so many clients can have."""
     numbers = (len(like) + 3) * like.element_size() + 8
+    numbers += sum(one.nbytes for one in reports.values())
     return _LARGEST_HEAD + _NAMES + clients * numbers
 
 

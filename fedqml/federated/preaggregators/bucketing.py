@@ -16,7 +16,8 @@ def bucketing(size: int) -> Transform:
     """Return the plain means of buckets of clients, drawn anew each round, as rows of their own.
 
     It makes the rows of honest clients with different data more alike. A bucket stands under the
-    lowest number of its clients, with their weights' sum and their metrics' weighted mean.
+    lowest number of its clients, with their weights' sum and the weighted means of their metrics
+    and reports.
     Breakdown point: f faulty clients spoil at most f of the ``ceil(k / s)`` buckets, so the rule
     behind it needs its bound for that f and so many rows. Rows are refused as by an aggregator.
 
@@ -52,6 +53,7 @@ def bucketing(size: int) -> Transform:
             delta=combine(belongs.double() / belongs.sum(1, keepdim=True), kept.delta),
             weight=weight,
             metrics={name: share @ values for name, values in kept.metrics.items()},
+            reports={n: torch.tensordot(share, v, 1) for n, v in kept.reports.items()},
         )
 
     return stateless(apply)

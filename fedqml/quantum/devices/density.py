@@ -54,7 +54,8 @@ def density(noise: Noise | dict[str, Any] | None = None) -> Device:
         >>> noisy(circuit, torch.zeros(1), torch.zeros(0))  # after RY and RZ: 0.9² (1 - 2·0.05)
         tensor([0.7290])
     """
-    return Device(Configured(_evaluate, (as_noise(noise),)))
+    known = as_noise(noise)
+    return Device(Configured(_evaluate, (known,)), noise=known)
 
 
 def _evaluate(

@@ -55,6 +55,7 @@ def parameter_shift(device: InnerDevice = None) -> Device:
         random=inner.random,
         forward=inner.forward,
         gradient=Configured(_gradient_cost, (inner,)),
+        noise=inner.noise,
     )
 
 

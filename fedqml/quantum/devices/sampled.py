@@ -54,7 +54,7 @@ def sampled(device: InnerDevice = None, shots: int = 1000) -> Device:
     shots = whole("shots", shots, least=1)
     require(not inner.random, "device.random", inner.random, "be False: shots are drawn here")
     measure, cost = Configured(_measure, (inner, shots)), Configured(_cost, (shots,))
-    return parameter_shift(Device(measure, random=True, forward=cost))
+    return parameter_shift(Device(measure, random=True, forward=cost, noise=inner.noise))
 
 
 def _cost(shots: int, circuit: Circuit) -> Cost:

@@ -61,6 +61,7 @@ def spsa(device: InnerDevice = None, step: float = 0.1, repeats: int = 1) -> Dev
         random=True,
         forward=inner.forward,
         gradient=Configured(_gradient_cost, (inner, repeats)),
+        noise=inner.noise,
     )
 
 

@@ -68,7 +68,8 @@ def trajectories(noise: Noise | dict[str, Any] | None = None, samples: int = 100
     """
     settings = as_noise(noise), whole("samples", samples, least=1)
     cost = Configured(_cost, settings)
-    return Device(Configured(_evaluate, settings), random=True, forward=cost, gradient=cost)
+    evaluate = Configured(_evaluate, settings)
+    return Device(evaluate, random=True, forward=cost, gradient=cost, noise=settings[0])
 
 
 def _evaluate(
