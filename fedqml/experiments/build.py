@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from fedqml.core.angles import Angles
 from fedqml.core.behaviour import behaviour
 from fedqml.core.errors import InputError
 from fedqml.core.resolve import call, find, placed
@@ -26,6 +27,7 @@ from fedqml.federated.budget import Budget
 from fedqml.federated.training import Local
 from fedqml.quantum.device import Device
 from fedqml.quantum.equipment import On, on
+from fedqml.quantum.weight_angles import angles
 
 Build = Callable[[Experiment], Federation]
 
@@ -65,8 +67,9 @@ def builder(transport: Transport | None = None) -> Build:
             poison = _make(experiment, "poison", config["poison"])
             with placed("poison"):
                 shares = poison(shares, experiment.seed)
+        model = _model(experiment, data)
         task = Task(
-            _model(experiment, data),
+            model,
             cross_entropy,
             shares,
             dtype=getattr(torch, experiment.run.dtype),
@@ -75,7 +78,7 @@ def builder(transport: Transport | None = None) -> Build:
         return federation(
             task,
             _local(experiment, len(shares.clients)),
-            Strategy(_side(experiment, "server"), _side(experiment, "client")),
+            Strategy(_server(experiment, model), _side(experiment, "client")),
             _engine(experiment, transport, shares.common_digest()),
             experiment.run.rounds,
             experiment.run.clients_per_round,
@@ -118,10 +121,23 @@ def _engine(experiment: Experiment, transport: Transport | None, data: str) -> E
     return _make(experiment, "engine", table, **supplied)
 
 
-def _side(experiment: Experiment, side: str) -> Transform:
+def _server(experiment: Experiment, model: Callable[[], nn.Module]) -> Transform:
+    def angles_of_model() -> Angles:
+        with torch.random.fork_rng(devices=[]):
+            return angles(model())
+
+    return _side(experiment, "server", angles=angles_of_model)
+
+
+def _side(experiment: Experiment, side: str, **makers: Callable[[], Any]) -> Transform:
+    """Return a side of the strategy, making what rules are supplied with where one takes it."""
     section = f"strategy.{side}"
-    entries = experiment.config["strategy"][side]
-    return chain(*(_make(experiment, section, entry) for entry in entries))
+    made = []
+    for entry in experiment.config["strategy"][side]:
+        taken = _supplied(section, entry, **makers)
+        supplied = {name: make() for name, make in taken.items()}
+        made.append(_make(experiment, section, entry, **supplied))
+    return chain(*made)
 
 
 def _model(experiment: Experiment, data: Data) -> Callable[[], nn.Module]:
@@ -171,7 +187,7 @@ def _fleet(experiment: Experiment, clients: int) -> dict[int, On]:
 def _supplied(section: str, table: dict[str, Any], **values: Any) -> dict[str, Any]:
     """Return those of the values that the section's factory takes; a user's own may do without."""
     parameters = inspect.signature(find(table["use"], PLUGINS[section], section)).parameters
-    return {name: values[name] for name in SUPPLIED[section] if name in parameters}
+    return {name: values[name] for name in SUPPLIED.get(section, ()) if name in parameters}
 
 
 def _own_code(experiment: Experiment) -> str:

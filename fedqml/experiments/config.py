@@ -46,8 +46,9 @@ SUPPLIED = {
     "data": ("seed",),
     "model": ("shape", "classes"),
     "engine": ("transport", "assignment"),
+    "strategy.server": ("angles",),
 }
-"""Parameters that come from the run or its data instead of the file."""
+"""Parameters that come from the run, its data or its model instead of the file."""
 
 _MOST_CLIENTS = 10**7
 _MOST_NAMED = 10**6  # clients of a fleet that are named, each with a number of its own

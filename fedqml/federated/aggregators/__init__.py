@@ -2,6 +2,7 @@
 
 from fedqml.federated.aggregators.bulyan import bulyan
 from fedqml.federated.aggregators.centred_clipping import centred_clipping
+from fedqml.federated.aggregators.circular_mean import circular_mean
 from fedqml.federated.aggregators.coordinate_median import coordinate_median
 from fedqml.federated.aggregators.fednova import fednova
 from fedqml.federated.aggregators.fltrust import fltrust
@@ -10,11 +11,13 @@ from fedqml.federated.aggregators.krum import krum
 from fedqml.federated.aggregators.mean import mean
 from fedqml.federated.aggregators.multi_krum import multi_krum
 from fedqml.federated.aggregators.scaffold import scaffold
+from fedqml.federated.aggregators.su2_mean import su2_mean
 from fedqml.federated.aggregators.trimmed_mean import trimmed_mean
 
 __all__ = [
     "bulyan",
     "centred_clipping",
+    "circular_mean",
     "coordinate_median",
     "fednova",
     "fltrust",
@@ -23,5 +26,6 @@ __all__ = [
     "mean",
     "multi_krum",
     "scaffold",
+    "su2_mean",
     "trimmed_mean",
 ]
