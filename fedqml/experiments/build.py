@@ -67,12 +67,14 @@ def builder(transport: Transport | None = None) -> Build:
             poison = _make(experiment, "poison", config["poison"])
             with placed("poison"):
                 shares = poison(shares, experiment.seed)
+        # As clients train on them: nodes compare what they have with this.
+        shares = shares.to(getattr(torch, experiment.run.dtype))
         model = _model(experiment, data)
         task = Task(
             model,
             cross_entropy,
             shares,
-            dtype=getattr(torch, experiment.run.dtype),
+            dtype=shares.data.x.dtype,
             fleet=_fleet(experiment, len(shares.clients)),
         )
         return federation(
@@ -177,10 +179,10 @@ def _entries(experiment: Experiment, clients: int) -> Iterator[dict[str, Any]]:
 def _fleet(experiment: Experiment, clients: int) -> dict[int, On]:
     fleet: dict[int, On] = {}
     for entry in _entries(experiment, clients):
-        if "device" not in entry:
-            continue
-        equipment = on(_make(experiment, "device", entry["device"]))
-        fleet |= dict.fromkeys(entry["clients"], equipment)
+        device = _make(experiment, "device", entry["device"]) if "device" in entry else None
+        equipment = on(device, entry.get("layers"), entry.get("qubits"))
+        if equipment != on():
+            fleet |= dict.fromkeys(entry["clients"], equipment)
     return fleet
 
 

@@ -48,8 +48,8 @@ def angles(model: nn.Module) -> Angles:
             continue
         start = starts.get(id(layer.weights))
         if start is not None:
-            found |= {start + j: period for j, period in periods(layer.circuit).items()}
-            triples += [(start + a, start + b, start + c) for a, b, c in rotations(layer.circuit)]
+            found |= {start + j: period for j, period in periods(layer.whole).items()}
+            triples += [(start + a, start + b, start + c) for a, b, c in rotations(layer.whole)]
     entries = sorted(found)
     return Angles(
         packed.size,

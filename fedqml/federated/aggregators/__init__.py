@@ -10,6 +10,7 @@ from fedqml.federated.aggregators.geometric_median import geometric_median
 from fedqml.federated.aggregators.krum import krum
 from fedqml.federated.aggregators.mean import mean
 from fedqml.federated.aggregators.multi_krum import multi_krum
+from fedqml.federated.aggregators.partial_mean import partial_mean
 from fedqml.federated.aggregators.scaffold import scaffold
 from fedqml.federated.aggregators.su2_mean import su2_mean
 from fedqml.federated.aggregators.trimmed_mean import trimmed_mean
@@ -25,6 +26,7 @@ __all__ = [
     "krum",
     "mean",
     "multi_krum",
+    "partial_mean",
     "scaffold",
     "su2_mean",
     "trimmed_mean",
