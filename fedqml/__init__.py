@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fedqml.experiments.fubini_study import fubini_study as fubini_study
     from fedqml.experiments.python import History as History
     from fedqml.experiments.python import run as run
+    from fedqml.federated import aggregators as aggregators
     from fedqml.federated import local as local
     from fedqml.federated.aggregators.fednova import fednova as fednova
     from fedqml.federated.aggregators.mean import mean as mean
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from fedqml.quantum.circuit import Circuit as Circuit
     from fedqml.quantum.equipment import on as on
     from fedqml.quantum.layer import QuantumLayer as QuantumLayer
+    from fedqml.quantum.weight_angles import angles as angles
 
 _HOMES = {
     "fedqml.core.errors": ("InputError",),
@@ -60,10 +62,12 @@ _HOMES = {
     "fedqml.quantum.circuit": ("Circuit",),
     "fedqml.quantum.equipment": ("on",),
     "fedqml.quantum.layer": ("QuantumLayer",),
+    "fedqml.quantum.weight_angles": ("angles",),
     "dataclasses": ("replace",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 _PACKAGES = {
+    "aggregators": "fedqml.federated.aggregators",
     "ansatze": "fedqml.quantum.ansatze",
     "devices": "fedqml.quantum.devices",
     "encodings": "fedqml.quantum.encodings",

@@ -113,6 +113,8 @@ class Context:
         scope: the rule's place in the strategy, so that two rules of one name draw apart.
         sent: what the server's rules send the clients beside the weights.
         population: how many clients the federation has, drawn or not; 0 where nobody said.
+        left_out: for clients whose circuits are smaller than the model's, which entries of the
+            weights have no influence there.
     """
 
     round: int
@@ -122,6 +124,7 @@ class Context:
     scope: str = ""
     sent: Mapping[str, Tensor] = field(default_factory=dict)
     population: int = 0
+    left_out: Mapping[int, Int[Tensor, " n"]] = field(default_factory=dict)
 
     def rng(self, name: str, client: int = -1) -> np.random.Generator:
         """Return this round's random stream for a purpose, or for a client's own.

@@ -28,6 +28,7 @@ from fedqml.federated.budget import Budget
 from fedqml.federated.training import Local
 from fedqml.quantum.device import Device
 from fedqml.quantum.equipment import On, on
+from fedqml.quantum.weight_angles import angles
 
 Build = Callable[[Experiment], Federation]
 
@@ -42,6 +43,7 @@ _RETURNS: dict[str, type] = {
 """What a section's factory returns; those of the other sections return functions."""
 
 _OF_TASK: dict[str, Callable[[Task], Any]] = {
+    "angles": lambda task: angles(task.objective(seed=0).module),
     "calibration": calibration,
     "metric": fubini_study,
 }
@@ -73,11 +75,13 @@ def builder(transport: Transport | None = None) -> Build:
             poison = _make(experiment, "poison", config["poison"])
             with placed("poison"):
                 shares = poison(shares, experiment.seed)
+        # As clients train on them: nodes compare what they have with this.
+        shares = shares.to(getattr(torch, experiment.run.dtype))
         task = Task(
             _model(experiment, data),
             cross_entropy,
             shares,
-            dtype=getattr(torch, experiment.run.dtype),
+            dtype=shares.data.x.dtype,
             fleet=_fleet(experiment, len(shares.clients)),
         )
         return federation(
@@ -182,10 +186,10 @@ def _entries(experiment: Experiment, clients: int) -> Iterator[dict[str, Any]]:
 def _fleet(experiment: Experiment, clients: int) -> dict[int, On]:
     fleet: dict[int, On] = {}
     for entry in _entries(experiment, clients):
-        if "device" not in entry:
-            continue
-        equipment = on(_make(experiment, "device", entry["device"]))
-        fleet |= dict.fromkeys(entry["clients"], equipment)
+        device = _make(experiment, "device", entry["device"]) if "device" in entry else None
+        equipment = on(device, entry.get("layers"), entry.get("qubits"))
+        if equipment != on():
+            fleet |= dict.fromkeys(entry["clients"], equipment)
     return fleet
 
 

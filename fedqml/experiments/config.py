@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from fedqml.core.errors import InputError, require
+from fedqml.core.errors import InputError, require, whole
 from fedqml.core.resolve import call, find, nearest, settings
 from fedqml.experiments.labels import LABELS, labels
 from fedqml.federated.budget import Budget
@@ -47,7 +47,7 @@ SUPPLIED = {
     "model": ("shape", "classes"),
     "engine": ("transport", "assignment"),
     "local": ("metric",),
-    "strategy.server": ("calibration",),
+    "strategy.server": ("angles", "calibration"),
 }
 """Parameters that come from the run, its data or its task instead of the file."""
 
@@ -55,7 +55,7 @@ _MOST_CLIENTS = 10**7
 _MOST_NAMED = 10**6  # clients of a fleet that are named, each with a number of its own
 _FEDERATED = "flower"  # the engine that has others train
 
-_FLEET = {"clients", "device", "epochs", "batches"}
+_FLEET = {"clients", "device", "layers", "qubits", "epochs", "batches"}
 
 _DEFAULTS: dict[str, Any] = {
     "partition": {"use": "central"},
@@ -359,10 +359,10 @@ def _strategy(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fleet(entries: Any) -> list[dict[str, Any]]:
-    """Return which clients have which device or budget, the clients as numbers."""
+    """Return which clients have which hardware or budget, the clients as numbers."""
     form = (
-        'a list of tables like { clients = "0-9", device = { use = "density" } }, with `epochs` or '
-        "`batches` besides or instead"
+        'a list of tables like { clients = "0-9", device = { use = "density" } }, with `layers`, '
+        "`qubits`, `epochs` or `batches` besides or instead"
     )
     if not isinstance(entries, list):
         raise InputError(f"fleet must be {form}, but it is {entries!r}.")
@@ -380,6 +380,9 @@ def _fleet(entries: Any) -> list[dict[str, Any]]:
         made = {**entry, "clients": clients}
         if "device" in entry:
             made["device"] = _resolve("device", _table(entry, "device"), "fleet.device")
+        for key in ("layers", "qubits"):
+            if key in entry:
+                whole(f"fleet.{key}", entry[key], least=1)
         budget = {key: entry[key] for key in ("epochs", "batches") if key in entry}
         call(Budget, settings(Budget, budget, "fleet"), "fleet")
         fleet.append(made)

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from fedqml.core.errors import InputError, require, whole
 from fedqml.core.finite import finite_rows
+from fedqml.core.packing import Packing
 from fedqml.core.random import derive, stream
 from fedqml.core.transform import Strategy, Transform
 from fedqml.core.updates import Context, State, Updates
@@ -23,6 +24,7 @@ from fedqml.engines.cohort import Engine, Train, kept_by
 from fedqml.engines.fleet import by_hardware
 from fedqml.engines.remote.engine import Remote
 from fedqml.experiments.costs import CircuitCosts, circuit_costs
+from fedqml.experiments.left_out import left_out
 from fedqml.experiments.personal import personal_measures
 from fedqml.federated.coding import BYTES
 from fedqml.federated.sampling import sample
@@ -44,6 +46,7 @@ class Federation:
         server: the server's side of the strategy.
         local: how a client trains.
         costs: circuit executions for one example, on each kind of hardware.
+        left_out: the weights that clients with smaller circuits do not train.
         rounds: how many rounds to train.
         clients_per_round: the cohort's size.
         seed: the run's seed.
@@ -55,6 +58,7 @@ class Federation:
     server: Transform
     local: Local
     costs: Mapping[Objective, CircuitCosts]
+    left_out: Mapping[int, Int[Tensor, " n"]]
     rounds: int
     clients_per_round: int
     seed: int
@@ -147,7 +151,16 @@ def federation(
     # On nodes each client has its own hardware anyway.
     engine = engine if isinstance(engine, Remote) else by_hardware(engine)
     train = engine(objective, local, strategy.client)
-    _try_strategy(strategy, local, objective, clients_per_round)
+    untrained = left_out(objective)
+    trial = Context(
+        1,
+        torch.arange(clients_per_round),
+        objective.first[None],
+        seed=0,
+        population=clients,
+        left_out=untrained,
+    )
+    _try_strategy(strategy, trial, local, objective.packing)
     sent = strategy.server.sent(strategy.server.init(objective.first))
     local.start(Received(objective.first, sent, objective.packing), {})
     return Federation(
@@ -156,6 +169,7 @@ def federation(
         strategy.server,
         local,
         {kind: circuit_costs(kind) for kind in (objective, *objective.equipped.values())},
+        untrained,
         rounds,
         clients_per_round,
         seed,
@@ -193,6 +207,7 @@ def advance(federation: Federation, progress: Progress) -> Progress:
         federation.seed,
         sent=sent,
         population=federation.clients,
+        left_out=federation.left_out,
     )
     at_server = replace(context, scope="server/")
     folding = federation.server.begin(progress.server, at_server)
@@ -327,24 +342,22 @@ def _measured(updates: Updates) -> Mapping[str, Tensor]:
     return {name: values for name, values in updates.metrics.items() if name != BYTES}
 
 
-def _try_strategy(strategy: Strategy, local: Local, objective: Objective, k: int) -> None:
+def _try_strategy(strategy: Strategy, context: Context, local: Local, packing: Packing) -> None:
     """Apply both sides to made-up updates, so that what does not fit is said before training."""
-    first, clients = objective.first, len(objective.data.clients)
-    cohort = torch.arange(k)
+    cohort, first = context.cohort, context.params[0]
     draws = stream(0, "trial").standard_normal(len(first), dtype=np.float32)
     row = torch.from_numpy(draws).mul_(1e-3).to(first.dtype)[None]
     ones = torch.ones_like(first[:1])
-    context = Context(1, cohort, first[None], seed=0, population=clients)
     try:
         server = strategy.server.init(first)
-        received = Received(first, strategy.server.sent(server), objective.packing)
+        received = Received(first, strategy.server.sent(server), packing)
         reports = {n: torch.ones_like(v)[None] for n, v in local.reported(received).items()}
         one = Updates(cohort[:1], row, ones, {"train_loss": ones, "steps": ones}, reports=reports)
         state = {name: value[None] for name, value in strategy.client.init(first).items()}
         sent, _ = strategy.client.apply(one, state, context)
         # One by one, as they come from an engine for large models: no stack but the rule's own.
         folding = strategy.server.begin(server, context)
-        for client in range(k):
+        for client in range(len(cohort)):
             folding.add(replace(one, clients=cohort[client : client + 1]))
         left, _ = folding.finish()
     except InputError:

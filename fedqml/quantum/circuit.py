@@ -59,6 +59,11 @@ class Circuit:
         return 1 + max((j for angle in self._angles() for j in angle.weights), default=-1)
 
     @property
+    def n_layers(self) -> int:
+        """How many layers its gates belong to: 1 + the largest number."""
+        return 1 + max((op.layer for op in self.ops if op.layer is not None), default=-1)
+
+    @property
     def depth(self) -> int:
         """How many steps it takes if gates on different qubits run at the same time."""
         return len(pack((op.wires for op in self.ops), self.n_qubits))
@@ -66,12 +71,17 @@ class Circuit:
     def __add__(self, other: "Circuit") -> "Circuit":
         """Return this circuit followed by the other one, both reading the same inputs and weights.
 
-        Observables of both are measured, in that order, at the end of the whole.
+        Observables of both are measured, in that order, at the end of the whole. Layers of the
+        other one are counted on from those of this one.
         """
         allowed = f"equal the {self.n_qubits} of the circuit before it"
         require(other.n_qubits == self.n_qubits, "n_qubits", other.n_qubits, allowed)
+        later = (
+            op if op.layer is None else replace(op, layer=op.layer + self.n_layers)
+            for op in other.ops
+        )
         return replace(
-            self, ops=self.ops + other.ops, observables=self.observables + other.observables
+            self, ops=(*self.ops, *later), observables=self.observables + other.observables
         )
 
     def inverse(self) -> "Circuit":

@@ -12,7 +12,7 @@ from fedqml.core.errors import require
 from fedqml.core.keyed import Keyed
 from fedqml.quantum.choices import require_choice
 from fedqml.quantum.circuit import Circuit
-from fedqml.quantum.device import Device
+from fedqml.quantum.device import Device, check_arguments
 from fedqml.quantum.devices.statevector import or_statevector
 
 
@@ -32,6 +32,10 @@ class QuantumLayer(Keyed):
         readout: ``"expectation"`` is ⟨P⟩; ``"probability"`` is that of the outcome +1, (1 + ⟨P⟩)/2.
         device: what evaluates the circuit; None for ``statevector``. If it is random, a call
             outside of a federation draws its key from PyTorch's generator, as dropout does.
+
+    Attributes:
+        circuit: what is evaluated: ``whole``, or a part of it on a client's smaller hardware.
+        whole: the circuit that reads all inputs and weights.
 
     Raises:
         InputError: if the circuits do not fit each other, or ``measure`` or ``readout`` is not
@@ -61,7 +65,7 @@ readout=expectation)
             words = [str(observable) for observable in part.observables]
             require(not words, f"{name}.observables", words, "be empty: `measure` names them")
         whole = encoding + ansatz.renumber(weights=encoding.n_weights)
-        self.circuit = whole.measure(*_words(measure, whole.n_qubits))
+        self.circuit = self.whole = whole.measure(*_words(measure, whole.n_qubits))
         self.readout = readout
         self.device = or_statevector(device)
         self.in_features = self.circuit.n_inputs
@@ -135,7 +139,11 @@ readout=expectation)
             tensor([1.])
         """
         key = self.next_key() if self.device.random else None
-        values = self.device(self.circuit, x, self.weights, key)
+        w: Tensor = self.weights
+        if self.circuit is not self.whole:
+            check_arguments(self.whole, x, w)
+            x, w = x[..., : self.circuit.n_inputs], w[: self.circuit.n_weights]
+        values = self.device(self.circuit, x, w, key)
         return values if self.readout == "expectation" else (1 + values) / 2
 
     def extra_repr(self) -> str:

@@ -1,6 +1,6 @@
 """One gate of a circuit."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fedqml.core.errors import require
@@ -18,10 +18,12 @@ class Op:
         gate: the gate's name, one of ``fedqml.quantum.gates.GATES``.
         wires: the qubits, controls first.
         angle: its angle, for a gate that has one.
+        layer: which layer of an ansatz it belongs to, counted from 0; None for what a circuit of
+            any depth has, such as an encoding. Gates that differ in this only are equal.
 
     Raises:
         InputError: if the gate is unknown, the wires are too many, too few, negative or repeated,
-            or the angle is missing or superfluous.
+            the angle is missing or superfluous, or the layer is negative.
 
     Example:
         >>> str(Op("ry", (0,), Angle.input(0, map="arctan")).inverse().angle)
@@ -31,6 +33,7 @@ class Op:
     gate: str
     wires: tuple[int, ...]
     angle: Angle | None = None
+    layer: int | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse what no device could apply."""
@@ -45,6 +48,7 @@ class Op:
         else:
             allowed = f"be left out for the gate {self.gate!r}"
             require(self.angle is None, "angle", self.angle, allowed)
+        require(self.layer is None or self.layer >= 0, "layer", self.layer, "be at least 0")
 
     @property
     def definition(self) -> Gate:
@@ -64,7 +68,7 @@ class Op:
 
         Example:
             >>> Op("s", (0,)).inverse()
-            Op(gate='sdg', wires=(0,), angle=None)
+            Op(gate='sdg', wires=(0,), angle=None, layer=None)
         """
         if self.angle is not None:
             return replace(self, angle=-self.angle)
@@ -82,14 +86,18 @@ class Op:
             {'gate': 'cx', 'wires': [0, 1]}
         """
         table: dict[str, Any] = {"gate": self.gate, "wires": list(self.wires)}
-        return table if self.angle is None else table | {"angle": self.angle.to_dict()}
+        if self.angle is not None:
+            table["angle"] = self.angle.to_dict()
+        if self.layer is not None:
+            table["layer"] = self.layer
+        return table
 
     @classmethod
     def from_dict(cls, data: object, where: str = "op") -> "Op":
         """Read what ``to_dict`` wrote.
 
         Args:
-            data: a table with ``gate``, ``wires`` and, for some gates, ``angle``.
+            data: a table with ``gate``, ``wires`` and, for some gates, ``angle`` and ``layer``.
             where: its place in a larger whole, for messages.
 
         Returns:
@@ -100,11 +108,11 @@ class Op:
 
         Example:
             >>> Op.from_dict({"gate": "cx", "wires": [0, 1]})
-            Op(gate='cx', wires=(0, 1), angle=None)
+            Op(gate='cx', wires=(0, 1), angle=None, layer=None)
         """
-        kinds = {"gate": str, "wires": list, "angle": dict}
+        kinds = {"gate": str, "wires": list, "angle": dict, "layer": int}
         fields = read_fields(data, where, kinds, required=("gate", "wires"))
         wires = tuple(read_value(wire, f"{where}.wires", int) for wire in fields["wires"])
         angle = Angle.from_dict(fields["angle"], f"{where}.angle") if "angle" in fields else None
         with inside(where):
-            return cls(fields["gate"], wires, angle)
+            return cls(fields["gate"], wires, angle, fields.get("layer"))

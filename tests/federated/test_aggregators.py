@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fedqml.federated.aggregators as package
+from fedqml.core.angles import Angles
 from fedqml.core.errors import InputError
 from fedqml.core.updates import Context, Updates, concatenate
 from fedqml.federated.aggregators import mean
@@ -33,8 +34,20 @@ SETTINGS = {
 }
 
 
-def make(factory, **changes):
-    return factory(**SETTINGS.get(factory.__name__, {}) | changes)
+def angles(d):
+    """Return what makes all but the last of d weights angles, and the first three a rotation."""
+    entries, three = torch.arange(max(d - 1, 1)), torch.arange(3)[None]
+    periods = torch.full((len(entries),), 2 * torch.pi, dtype=torch.float64)
+    return Angles(d, entries, periods, three[: int(d > 3)])
+
+
+# What experiments supply: a function of the number of weights.
+SUPPLIED = {"circular_mean": {"angles": angles}, "su2_mean": {"angles": angles}}
+
+
+def make(factory, d, **changes):
+    supplied = {name: made(d) for name, made in SUPPLIED.get(factory.__name__, {}).items()}
+    return factory(**SETTINGS.get(factory.__name__, {}) | supplied | changes)
 
 
 def cohort(delta, weight=None, clients=None):
@@ -74,7 +87,8 @@ def test_the_order_of_arrival_does_not_matter_to_a_bit(factory, k, d, seed, data
         {name: values[order] for name, values in updates.metrics.items()},
         reports={name: values[order] for name, values in updates.reports.items()},
     )
-    a, b = aggregate(make(factory), updates), aggregate(make(factory), arrived)
+    rule = make(factory, d)
+    a, b = aggregate(rule, updates), aggregate(rule, arrived)
     assert a.delta.shape == (1, d)
     assert torch.equal(a.delta, b.delta)
 
@@ -82,7 +96,7 @@ def test_the_order_of_arrival_does_not_matter_to_a_bit(factory, k, d, seed, data
 @each_rule
 def test_equal_rows_are_a_fixed_point(factory):
     row = rows(1, 4, 0)
-    result = aggregate(make(factory), cohort(row.expand(6, -1)))
+    result = aggregate(make(factory, 4), cohort(row.expand(6, -1)))
     torch.testing.assert_close(result.delta, row, rtol=1e-14, atol=1e-14)
 
 
@@ -92,9 +106,9 @@ def test_rows_that_are_not_finite_are_refused_and_named(factory, bad):
     good = rows(4, 3, 1)
     with_bad = torch.cat([good, good[:1]])
     with_bad[4, 1] = bad
-    result = aggregate(make(factory), cohort(with_bad))
+    result = aggregate(make(factory, 3), cohort(with_bad))
     assert result.refused.tolist() == [4]
-    assert torch.equal(result.delta, aggregate(make(factory), cohort(good)).delta)
+    assert torch.equal(result.delta, aggregate(make(factory, 3), cohort(good)).delta)
 
 
 @each_rule
@@ -102,23 +116,23 @@ def test_rows_that_are_not_finite_are_refused_and_named(factory, bad):
 def test_a_client_cannot_spoil_the_rule_by_its_weight(factory, weight):
     good = rows(4, 3, 1)
     weights = torch.tensor([1.0, 2.0, 1.0, weight]).double()
-    result = aggregate(make(factory), cohort(good, weights))
+    result = aggregate(make(factory, 3), cohort(good, weights))
     assert result.refused.tolist() == [3]
-    expected = aggregate(make(factory), cohort(good[:3], weights[:3]))
+    expected = aggregate(make(factory, 3), cohort(good[:3], weights[:3]))
     assert torch.equal(result.delta, expected.delta)
 
 
 @each_rule
 def test_it_needs_a_row_for_each_client(factory):
-    once = aggregate(make(factory), cohort(rows(3, 2, 0)))
+    once = aggregate(make(factory, 2), cohort(rows(3, 2, 0)))
     with pytest.raises(InputError, match="a row for each of the 3 clients, but there are 1"):
-        aggregate(make(factory), once)
+        aggregate(make(factory, 2), once)
 
 
 @each_rule
 def test_nothing_but_bad_rows_is_an_error(factory):
     with pytest.raises(InputError, match="In round 1 every update was refused"):
-        aggregate(make(factory), cohort(torch.full((2, 2), float("nan")).double()))
+        aggregate(make(factory, 2), cohort(torch.full((2, 2), float("nan")).double()))
 
 
 @given(st.integers(1, 6), st.integers(0, 99))

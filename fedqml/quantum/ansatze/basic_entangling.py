@@ -45,6 +45,6 @@ def basic_entangling(
     ops: list[Op] = []
     for layer in range(depth):
         for qubit in range(qubits):
-            ops.append(Op(f"r{rotation}", (qubit,), Angle.weight(layer * qubits + qubit)))
-        ops.extend(Op("cx", pair) for pair in pairs(qubits, "ring"))
+            ops.append(Op(f"r{rotation}", (qubit,), Angle.weight(layer * qubits + qubit), layer))
+        ops.extend(Op("cx", pair, layer=layer) for pair in pairs(qubits, "ring"))
     return Circuit(qubits, tuple(ops))

@@ -39,12 +39,14 @@ def brickwork(qubits: int = 4, depth: int = 2) -> Circuit:
     """
     require(qubits >= 1, "qubits", qubits, "be at least 1")
     require(depth >= 1, "depth", depth, "be at least 1")
-    gates: list[tuple[str, tuple[int, ...]]] = []
+    gates: list[tuple[str, tuple[int, ...], int | None]] = []
     for layer in range(depth + 1):
-        gates.extend((turn, (qubit,)) for qubit in range(qubits) for turn in _TURNS)
+        # turns complete the layer before them, and the first ones are there at any depth
+        before = layer - 1 if layer else None
+        gates.extend((turn, (qubit,), before) for qubit in range(qubits) for turn in _TURNS)
         start = layer % 2 if qubits > 2 else 0
         if layer < depth:
             firsts = range(start, qubits - 1, 2)
-            gates.extend((joint, (a, a + 1)) for a in firsts for joint in _JOINTS)
-    ops = (Op(gate, wires, Angle.weight(j)) for j, (gate, wires) in enumerate(gates))
+            gates.extend((joint, (a, a + 1), layer) for a in firsts for joint in _JOINTS)
+    ops = (Op(gate, at, Angle.weight(j), layer) for j, (gate, at, layer) in enumerate(gates))
     return Circuit(qubits, tuple(ops))

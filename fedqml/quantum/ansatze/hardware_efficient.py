@@ -61,10 +61,11 @@ def hardware_efficient(
     joined = pairs(qubits, pattern)
     ops: list[Op] = []
     for block in range(depth + 1):
+        layer = block - 1 if block else None  # the turns in front are there at any depth
         if block > 0:
-            ops.extend(Op(entangler, pair) for pair in joined)
+            ops.extend(Op(entangler, pair, layer=layer) for pair in joined)
         for qubit in range(qubits):
             first = (block * qubits + qubit) * len(rotations)
             for j, gate in enumerate(rotations):
-                ops.append(Op(gate, (qubit,), Angle.weight(first + j)))
+                ops.append(Op(gate, (qubit,), Angle.weight(first + j), layer))
     return Circuit(qubits, tuple(ops))

@@ -43,9 +43,9 @@ def rot_cnot(
         pairs.append((qubits - 1, 0))
     ops: list[Op] = []
     for block in range(depth):
-        ops.extend(Op("cx", pair) for pair in pairs)
+        ops.extend(Op("cx", pair, layer=block) for pair in pairs)
         for qubit in range(qubits):
             first = (block * qubits + qubit) * 3
             for j, gate in enumerate(("rz", "ry", "rz")):
-                ops.append(Op(gate, (qubit,), Angle.weight(first + j)))
+                ops.append(Op(gate, (qubit,), Angle.weight(first + j), block))
     return Circuit(qubits, tuple(ops))

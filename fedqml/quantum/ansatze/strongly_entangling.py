@@ -49,7 +49,7 @@ def strongly_entangling(
         for qubit in range(qubits):
             first = (layer * qubits + qubit) * 3
             for j, gate in enumerate(("rz", "ry", "rz")):
-                ops.append(Op(gate, (qubit,), Angle.weight(first + j)))
+                ops.append(Op(gate, (qubit,), Angle.weight(first + j), layer))
         if qubits > 1:
-            ops.extend(Op("cx", (q, (q + distance) % qubits)) for q in range(qubits))
+            ops.extend(Op("cx", (q, (q + distance) % qubits), layer=layer) for q in range(qubits))
     return Circuit(qubits, tuple(ops))

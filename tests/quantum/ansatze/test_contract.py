@@ -7,6 +7,7 @@ import torch
 
 from fedqml.core.errors import InputError
 from fedqml.quantum import Circuit, ansatze
+from fedqml.quantum.cutting import cut
 from fedqml.quantum.devices.reference import simulate
 
 from .. import dense
@@ -41,6 +42,17 @@ def test_the_reference_device_agrees_with_dense_matrices(name):
     torch.testing.assert_close(
         simulate(circuit, x, w), dense.evaluate(circuit, x, w), rtol=0, atol=1e-12
     )
+
+
+@pytest.mark.parametrize("name", ANSATZE)
+@pytest.mark.parametrize("qubits", [1, 2, 3])
+def test_its_first_layers_are_the_ansatz_of_that_depth(name, qubits):
+    deep = ANSATZE[name](qubits=qubits, depth=4)
+    assert deep.n_layers == 4
+    for layers in range(1, 5):
+        assert cut(deep, layers) == ANSATZE[name](qubits=qubits, depth=layers)
+    again = Circuit.from_dict(deep.to_dict())
+    assert [op.layer for op in again.ops] == [op.layer for op in deep.ops]
 
 
 @pytest.mark.parametrize("name", ANSATZE)
