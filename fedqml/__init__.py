@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from fedqml.data.task import Task as Task
     from fedqml.experiments.python import History as History
     from fedqml.experiments.python import run as run
+    from fedqml.federated import clocks as clocks
+    from fedqml.federated import decays as decays
+    from fedqml.federated import distributions as distributions
     from fedqml.federated import local as local
     from fedqml.federated.aggregators.fednova import fednova as fednova
     from fedqml.federated.aggregators.mean import mean as mean
@@ -61,7 +64,10 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 _PACKAGES = {
     "ansatze": "fedqml.quantum.ansatze",
+    "clocks": "fedqml.federated.clocks",
+    "decays": "fedqml.federated.decays",
     "devices": "fedqml.quantum.devices",
+    "distributions": "fedqml.federated.distributions",
     "encodings": "fedqml.quantum.encodings",
     "exchange": "fedqml.quantum.exchange",
     "engines": "fedqml.engines",

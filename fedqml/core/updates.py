@@ -1,6 +1,6 @@
 """What crosses the wire, and what a rule may know when it handles it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -103,6 +103,8 @@ class Context:
         scope: the rule's place in the strategy, so that two rules of one name draw apart.
         sent: what the server's rules send the clients beside the weights.
         population: how many clients the federation has, drawn or not; 0 where nobody said.
+        begun: by client, the weights that it began to train from where these are older than
+            ``params``; clients that share a version share its memory.
     """
 
     round: int
@@ -112,6 +114,22 @@ class Context:
     scope: str = ""
     sent: Mapping[str, Tensor] = field(default_factory=dict)
     population: int = 0
+    begun: Mapping[int, Float[Tensor, " d"]] = field(default_factory=dict)
+
+    def received(self, clients: Sequence[int]) -> Float[Tensor, "k d"]:
+        """Return the weights that clients begin with, a row each; equal rows may share memory.
+
+        Example:
+            >>> now, old = torch.ones(1, 2), torch.zeros(2)
+            >>> Context(3, torch.tensor([4, 7]), now, 0, begun={7: old}).received([4, 7])
+            tensor([[1., 1.],
+                    [0., 0.]])
+        """
+        if self.begun:
+            return torch.stack([self.begun.get(client, self.params[0]) for client in clients])
+        if len(self.params) == 1:
+            return self.params.expand(len(clients), -1)
+        return self.params[list(clients)]
 
     def rng(self, name: str, client: int = -1) -> np.random.Generator:
         """Return this round's random stream for a purpose, or for a client's own.
