@@ -16,6 +16,7 @@ from torch import Tensor
 from fedqml.core.errors import InputError, require, whole
 from fedqml.core.finite import finite_rows
 from fedqml.core.random import derive, stream
+from fedqml.core.resolve import placed
 from fedqml.core.transform import Strategy, Transform
 from fedqml.core.updates import Context, State, Updates
 from fedqml.data.task import Objective, Task
@@ -177,7 +178,9 @@ def federation(
     if clock:
         samples = tuple(local.samples(c, len(own)) for c, own in enumerate(task.data.clients))
         down = float(_bytes_down(objective, sent))
-        timed = schedule(clock, Work(samples, down, bytes_up, clients_per_round, seed), rounds)
+        work = Work(samples, down, bytes_up, clients_per_round, seed)
+        with placed("clock"):
+            timed = schedule(clock, work, rounds)
         if sent and timed.stale:
             raise InputError(
                 "A rule on the server's side sends its state with the weights, as `scaffold` does, "

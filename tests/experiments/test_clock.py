@@ -112,7 +112,7 @@ def stateful(folder=None, stop=None):
 
 def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path):
     uninterrupted = stateful()
-    for round in range(1, 10):
+    for round in (1, 2, 5, 8):
         with pytest.raises(KeyboardInterrupt):
             stateful(tmp_path / str(round), Stop(round))
         assert stateful(tmp_path / str(round), silent) == uninterrupted
@@ -222,7 +222,7 @@ def test_the_clock_knows_no_buffer_of_its_own(tmp_path):
         experiments({**TABLE, "clock": {**TABLE["clock"], "buffer": 2}}, "n", tmp_path)
     few = {**TABLE, "clock": {**TABLE["clock"], "concurrency": 7}}
     (experiment,) = experiments(few, "n", tmp_path)
-    with pytest.raises(InputError, match="`concurrency` must be at most the number of clients, 6"):
+    with pytest.raises(InputError, match=r"clock: .* at most the number of clients, 6"):
         builder()(experiment)
 
 

@@ -1,8 +1,12 @@
 """FedBuff and FedAsync against their formulas, on made-up updates."""
 
+import importlib
+import pkgutil
+
 import pytest
 import torch
 
+import fedqml.federated.decays as package
 from fedqml.core.errors import InputError
 from fedqml.core.transform import chain
 from fedqml.core.updates import Context, Updates
@@ -11,6 +15,11 @@ from fedqml.federated.decays import hinge, polynomial
 from fedqml.federated.optimisers import momentum
 from fedqml.federated.preaggregators import bucketing, fedasync, staleness_scaling
 
+SETTINGS = {"hinge": {"slope": 0.5, "free": 2.0}}
+DECAYS = [
+    getattr(importlib.import_module(f"{package.__name__}.{m.name}"), m.name)
+    for m in pkgutil.iter_modules(package.__path__)
+]
 AGES = torch.tensor([0.0, 1.0, 8.0], dtype=torch.float64)
 ROWS = torch.tensor([[1.0, -2.0], [3.0, 0.5], [-6.0, 9.0]], dtype=torch.float64)
 NOW = torch.tensor([[10.0, 20.0]], dtype=torch.float64)
@@ -23,6 +32,14 @@ def step(rule, rows=ROWS, ages=AGES, clients=(2, 4, 7)):
     updates = Updates(clients, rows, torch.arange(1.0, 1 + len(rows)).double(), metrics)
     context = Context(9, clients, NOW, seed=0, begun=BEGUN)
     return rule.apply(updates, rule.init(NOW[0]), context)[0]
+
+
+@pytest.mark.parametrize("factory", DECAYS)
+def test_a_fresh_update_counts_in_full_and_none_for_more_than_a_fresher_one(factory):
+    factor = factory(**SETTINGS.get(factory.__name__, {}))(torch.arange(20.0))
+    assert factor[0] == 1
+    assert (factor.diff() <= 0).all()
+    assert (factor > 0).all()
 
 
 def test_fedbuff_is_the_mean_of_scaled_updates_times_the_server_s_rate():
