@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from fedqml.experiments.python import History as History
     from fedqml.experiments.python import run as run
     from fedqml.federated import aggregators as aggregators
+    from fedqml.federated import clocks as clocks
+    from fedqml.federated import decays as decays
+    from fedqml.federated import distributions as distributions
     from fedqml.federated import local as local
     from fedqml.federated.aggregators.fednova import fednova as fednova
     from fedqml.federated.aggregators.mean import mean as mean
@@ -69,7 +72,10 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 _PACKAGES = {
     "aggregators": "fedqml.federated.aggregators",
     "ansatze": "fedqml.quantum.ansatze",
+    "clocks": "fedqml.federated.clocks",
+    "decays": "fedqml.federated.decays",
     "devices": "fedqml.quantum.devices",
+    "distributions": "fedqml.federated.distributions",
     "encodings": "fedqml.quantum.encodings",
     "exchange": "fedqml.quantum.exchange",
     "engines": "fedqml.engines",

@@ -1,6 +1,6 @@
 """What crosses the wire, and what a rule may know when it handles it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -115,6 +115,8 @@ class Context:
         population: how many clients the federation has, drawn or not; 0 where nobody said.
         left_out: for clients whose circuits are smaller than the model's, which entries of the
             weights have no influence there.
+        begun: by client, the weights that it began to train from where these are older than
+            ``params``; clients that share a version share its memory.
     """
 
     round: int
@@ -125,6 +127,22 @@ class Context:
     sent: Mapping[str, Tensor] = field(default_factory=dict)
     population: int = 0
     left_out: Mapping[int, Int[Tensor, " n"]] = field(default_factory=dict)
+    begun: Mapping[int, Float[Tensor, " d"]] = field(default_factory=dict)
+
+    def received(self, clients: Sequence[int]) -> Float[Tensor, "k d"]:
+        """Return the weights that clients begin with, a row each; equal rows may share memory.
+
+        Example:
+            >>> now, old = torch.ones(1, 2), torch.zeros(2)
+            >>> Context(3, torch.tensor([4, 7]), now, 0, begun={7: old}).received([4, 7])
+            tensor([[1., 1.],
+                    [0., 0.]])
+        """
+        if self.begun:
+            return torch.stack([self.begun.get(client, self.params[0]) for client in clients])
+        if len(self.params) == 1:
+            return self.params.expand(len(clients), -1)
+        return self.params[list(clients)]
 
     def rng(self, name: str, client: int = -1) -> np.random.Generator:
         """Return this round's random stream for a purpose, or for a client's own.

@@ -58,7 +58,7 @@ def cohort_engine(make: MakeTrainRows, at_once: int) -> Engine:
             held: Mapping[int, Tensor],
             collect: Collect,
         ) -> State:
-            start = received(context, clients)
+            start = context.received(clients)
             own_rows = [held[client] for client in clients]
             plan = local.plans(clients, own_rows, context.rngs("batches", clients))
             steps = steps_of(plan).to(start)
@@ -83,13 +83,6 @@ def cohort_engine(make: MakeTrainRows, at_once: int) -> Engine:
         return train
 
     return engine
-
-
-def received(context: Context, clients: list[int]) -> Float[Tensor, "k d"]:
-    """Return the weights with which the clients begin, a row each; equal rows may share memory."""
-    if len(context.params) == 1:
-        return context.params.expand(len(clients), -1)
-    return context.params[clients]
 
 
 def steps_of(plan: BatchPlan) -> Int[Tensor, "*clients"]:

@@ -18,7 +18,6 @@ from fedqml.engines.cohort import (
     Train,
     gather,
     kept_by,
-    received,
     scatter,
     steps_of,
 )
@@ -71,7 +70,7 @@ def in_place() -> Engine:
             place: _Workplace | None = None
             held = {client: objective.data.rows(client) for client in context.cohort.tolist()}
             for client, rows in held.items():
-                start = received(context, [client])
+                start = context.received([client])
                 plan = local.plans([client], [rows], [context.rng("batches", client)])
                 place = place or workplace(kept or fresh(), torch.empty_like(start[0]))
                 told = Received(start[0], context.sent, objective.packing)

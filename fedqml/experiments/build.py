@@ -25,6 +25,7 @@ from fedqml.experiments.environment import software
 from fedqml.experiments.fubini_study import fubini_study
 from fedqml.experiments.rounds import Federation, federation
 from fedqml.federated.budget import Budget
+from fedqml.federated.clock import Clock
 from fedqml.federated.training import Local
 from fedqml.quantum.device import Device
 from fedqml.quantum.equipment import On, on
@@ -93,6 +94,7 @@ def builder(transport: Transport | None = None) -> Build:
             experiment.run.clients_per_round,
             experiment.seed,
             _own_code(experiment),
+            _clock(experiment),
         )
 
     return build
@@ -128,6 +130,11 @@ def _engine(experiment: Experiment, transport: Transport | None, data: str) -> E
     assignment = Assignment(what, software(), experiment.run.checkpoint_every)
     supplied = _supplied("engine", table, transport=transport, assignment=assignment)
     return _make(experiment, "engine", table, **supplied)
+
+
+def _clock(experiment: Experiment) -> Clock | None:
+    table = experiment.config.get("clock")
+    return None if table is None else _make(experiment, "clock", table)
 
 
 def _side(experiment: Experiment, side: str, task: Task) -> Transform:

@@ -26,6 +26,7 @@ PLUGINS = {
     "local": ("fedqml.federated.local",),
     "engine": ("fedqml.engines",),
     "device": ("fedqml.quantum.devices",),
+    "clock": ("fedqml.federated.clocks",),
     "strategy.client": (
         "fedqml.federated.transforms",
         "fedqml.federated.attacks",
@@ -64,7 +65,7 @@ _DEFAULTS: dict[str, Any] = {
 }
 SECTIONS = (
     *("data", "partition", "poison", "model", "device", "fleet", "local", "strategy", "engine"),
-    "run",
+    *("clock", "run"),
 )
 """What a run's settings consist of; the rest of a file names, makes or labels runs."""
 
@@ -325,8 +326,8 @@ def _runs(
     config: dict[str, Any] = {}
     for section in ("data", "partition", "model", "local", "engine"):
         config[section] = _resolve(section, _table(table, section, needed=True))
-    # Where nothing is said data stay right, and the model's own devices.
-    for section in ("poison", "device"):
+    # Where nothing is said data stay right, the model has its own devices, and no time passes.
+    for section in ("poison", "device", "clock"):
         if section in table:
             config[section] = _resolve(section, _table(table, section))
     if table.get("fleet"):

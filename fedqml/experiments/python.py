@@ -20,6 +20,7 @@ from fedqml.experiments.config import identifier
 from fedqml.experiments.rounds import Progress, Row, begin, federation, proceed
 from fedqml.experiments.run import Watch, run_in
 from fedqml.experiments.store import Store
+from fedqml.federated.clock import Clock
 from fedqml.federated.training import Local
 
 
@@ -67,6 +68,7 @@ def run(
     arm: str = "federated",
     checkpoint_every: int = 10,
     watch: Watch = lambda row: None,
+    clock: Clock | None = None,
 ) -> History:
     """Train a federation of your own, on one thread.
 
@@ -86,6 +88,8 @@ def run(
         arm: of the experiment, for the report.
         checkpoint_every: rounds between checkpoints.
         watch: called with each new row of the history.
+        clock: who arrives when in virtual time, such as ``fq.clocks.asynchronous`` returns; without
+            one all that are drawn arrive together, and the history knows no time.
 
     Returns:
         The history, and with it the trained model.
@@ -99,11 +103,14 @@ def run(
     _expect(name=(name, str), arm=(arm, str))
     for argument, function in (("engine", engine), ("watch", watch)):
         require(callable(function), argument, function, "be a function")
+    require(clock is None or callable(clock), "clock", clock, "be a function")
     checkpoint_every = whole("checkpoint_every", checkpoint_every, least=1)
     with threads(1), denormals_as_zero():
         given = task.model, task.loss, task.metrics, dict(task.fleet), local, strategy, engine
         code = "" if results is None else behaviour(*given)
-        ready = federation(task, local, strategy, engine, rounds, clients_per_round, seed, code)
+        ready = federation(
+            task, local, strategy, engine, rounds, clients_per_round, seed, code, clock
+        )
         if results is None:
             progress = begin(ready)
             watch(progress.rows[-1])

@@ -5,7 +5,7 @@ import json
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from fedqml.core.errors import InputError, require, whole
 from fedqml.core.finite import finite_rows
 from fedqml.core.packing import Packing
 from fedqml.core.random import derive, stream
+from fedqml.core.resolve import placed
 from fedqml.core.transform import Strategy, Transform
 from fedqml.core.updates import Context, State, Updates
 from fedqml.data.task import Objective, Task
@@ -26,8 +27,10 @@ from fedqml.engines.remote.engine import Remote
 from fedqml.experiments.costs import CircuitCosts, circuit_costs
 from fedqml.experiments.left_out import left_out
 from fedqml.experiments.personal import personal_measures
+from fedqml.federated.clock import Clock, Schedule, Turn, Work, schedule
 from fedqml.federated.coding import BYTES
 from fedqml.federated.sampling import sample
+from fedqml.federated.staleness import STALENESS
 from fedqml.federated.training import Local, Received
 
 Row = dict[str, Any]
@@ -51,6 +54,7 @@ class Federation:
         clients_per_round: the cohort's size.
         seed: the run's seed.
         code: a hash of what functions outside fedqml do.
+        schedule: on a virtual clock, who arrives when; None without one.
     """
 
     objective: Objective
@@ -63,22 +67,32 @@ class Federation:
     clients_per_round: int
     seed: int
     code: str
+    schedule: Schedule | None
 
     @property
     def clients(self) -> int:
         """The number of clients."""
         return len(self.objective.data.clients)
 
+    def turn(self, number: int) -> Turn:
+        """Return who takes part in a round, and with which weights."""
+        if self.schedule:
+            return self.schedule.turns[number - 1]
+        cohort = sample(self.clients, self.clients_per_round, self.seed, number).tolist()
+        return Turn(tuple(cohort), (number - 1,) * len(cohort))
+
     def signature(self) -> str:
         """Return the SHA-256 of what a saved run must share to be continued.
 
-        The data and its split, the model's tensors with their first values, the sampling, and
-        the user's own code.
+        The data and its split, the model's tensors with their first values, the sampling, who
+        arrives when, and the user's own code.
         """
         objective = self.objective
         shapes = [objective.packing.shapes, [(n, t.shape) for n, t in objective.frozen.items()]]
         what = [objective.data.fingerprint(), self.clients_per_round, self.seed, self.code, shapes]
         sha = hashlib.sha256(repr(what).encode())
+        if self.schedule:
+            sha.update(repr(self.schedule.turns).encode())
         for tensor in (objective.first, *objective.frozen.values()):
             sha.update(_bytes(tensor))
         return sha.hexdigest()
@@ -96,6 +110,7 @@ class Progress:
         server: what the server's side of the strategy remembers.
         clients: what the clients remember.
         rows: the history, row 0 before any training.
+        past: by round, older global weights with which clients began who are still to arrive.
     """
 
     round: int
@@ -103,6 +118,7 @@ class Progress:
     server: State
     clients: State
     rows: tuple[Row, ...]
+    past: State = field(default_factory=dict)
 
     def digest(self) -> str:
         """Return the SHA-256 of the weights and of the history without timings and traffic.
@@ -127,12 +143,13 @@ def federation(
     clients_per_round: int,
     seed: int,
     code: str,
+    clock: Clock | None = None,
 ) -> Federation:
     """Check that everything fits together, before any training.
 
     Raises:
         InputError: for a model that does not fit the data, more clients a round than there are,
-            or a server that does not leave one row.
+            a server that does not leave one row, or a clock that does not go with the rest.
     """
     rounds = whole("rounds", rounds, least=1)
     seed = whole("seed", seed, least=0)
@@ -147,6 +164,11 @@ def federation(
     beyond = sorted(client for client in local.budgets if client not in range(clients))
     allowed = f"name clients from 0 to {clients - 1}"
     require(not beyond, "budgets", beyond, allowed)
+    if clock and isinstance(engine, Remote):
+        raise InputError(
+            "The engine `flower` trains on other machines, which take the time that they take: an "
+            "experiment with a section `clock` needs another engine."
+        )
     objective = task.objective(seed)
     # On nodes each client has its own hardware anyway.
     engine = engine if isinstance(engine, Remote) else by_hardware(engine)
@@ -160,9 +182,22 @@ def federation(
         population=clients,
         left_out=untrained,
     )
-    _try_strategy(strategy, trial, local, objective.packing)
+    bytes_up = _try_strategy(strategy, trial, local, objective.packing, clock is not None)
     sent = strategy.server.sent(strategy.server.init(objective.first))
     local.start(Received(objective.first, sent, objective.packing), {})
+    timed = None
+    if clock:
+        samples = tuple(local.samples(c, len(own)) for c, own in enumerate(task.data.clients))
+        down = float(_bytes_down(objective, sent))
+        work = Work(samples, down, bytes_up, clients_per_round, seed)
+        with placed("clock"):
+            timed = schedule(clock, work, rounds)
+        if sent and timed.stale:
+            raise InputError(
+                "A rule on the server's side sends its state with the weights, as `scaffold` does, "
+                "and clients would be sent one newer than the weights that they begin with: such "
+                "rules need a clock on which no update is stale, such as `synchronous`."
+            )
     return Federation(
         objective,
         train,
@@ -174,6 +209,7 @@ def federation(
         clients_per_round,
         seed,
         code,
+        timed,
     )
 
 
@@ -181,7 +217,9 @@ def begin(federation: Federation) -> Progress:
     """Return the run before its first round, the first weights evaluated."""
     started = time.perf_counter()
     objective = federation.objective
-    row = {"round": 0, "clients": [], "refused": [], "train_loss": None}
+    row: Row = {"round": 0, "clients": [], "refused": [], "train_loss": None}
+    if federation.schedule:
+        row |= {"time": 0.0, STALENESS: []}
     row |= _tested(federation, objective.first, 0)
     row |= _at_home(federation, [], objective.first, {}, {}, 0)
     row |= _costs(federation, [], {}, 0)
@@ -198,26 +236,35 @@ def advance(federation: Federation, progress: Progress) -> Progress:
     """
     started = time.perf_counter()
     number = progress.round + 1
-    cohort = sample(federation.clients, federation.clients_per_round, federation.seed, number)
+    turn = federation.turn(number)
+    began = dict(zip(turn.clients, turn.versions, strict=True))
+    ages = {client: progress.round - version for client, version in began.items()}
     sent = federation.server.sent(progress.server)
     context = Context(
         number,
-        cohort,
+        torch.tensor(turn.clients),
         progress.params,
         federation.seed,
         sent=sent,
         population=federation.clients,
         left_out=federation.left_out,
+        begun={client: progress.past[str(began[client])] for client, age in ages.items() if age},
     )
     at_server = replace(context, scope="server/")
     folding = federation.server.begin(progress.server, at_server)
     notes: Row = {}
+    if turn.absent:
+        notes["absent"] = {str(client): why for client, why in turn.absent.items()}
     bytes_up: list[float] = []
 
     def collect(part: Updates) -> None:
         notes.update(part.notes)
         bytes_up.extend(_bytes_up(part))
-        folding.add(replace(part, metrics=_measured(part)))
+        metrics = _measured(part)
+        if federation.schedule:
+            stale = torch.tensor([ages[client] for client in part.clients.tolist()])
+            metrics = {**metrics, STALENESS: stale.to(part.weight)}
+        folding.add(replace(part, metrics=metrics))
 
     clients = federation.train(context, progress.clients, collect)
     updates, server = folding.finish()
@@ -231,18 +278,30 @@ def advance(federation: Federation, progress: Progress) -> Progress:
     share = updates.weight / updates.weight.sum()
     row: Row = {
         "round": number,
-        "clients": cohort.tolist(),
+        "clients": sorted((*turn.clients, *turn.absent)),
         "refused": updates.refused.tolist(),
         "train_loss": _finite(float((share * updates.metrics["train_loss"]).sum())),
     }
+    if federation.schedule:
+        row |= {"time": turn.time, STALENESS: list(ages.values())}
     row |= notes
     row |= _tested(federation, params[0], number)
     absent = notes.get("absent", {})
-    present = [client for client in cohort.tolist() if str(client) not in absent]
+    present = [client for client in turn.clients if str(client) not in absent]
     row |= _at_home(federation, present, params[0], sent, clients, number)
     row |= _costs(federation, present, sent, round(sum(bytes_up)))
     row["seconds"] = time.perf_counter() - started
-    return Progress(number, params, server, clients, (*progress.rows, row))
+    past = _in_flight(federation, progress)
+    return Progress(number, params, server, clients, (*progress.rows, row), past)
+
+
+def _in_flight(federation: Federation, progress: Progress) -> State:
+    """Return the weights before the next round and older ones that later rounds begin with."""
+    if not federation.schedule:
+        return {}
+    versions = {**progress.past, str(progress.round): progress.params[0]}
+    last, done = federation.schedule.last, progress.round + 1
+    return {name: row for name, row in versions.items() if last.get(int(name), 0) > done}
 
 
 def proceed(federation: Federation, progress: Progress) -> Iterator[Progress]:
@@ -303,25 +362,28 @@ def _finite(value: float) -> float | None:
 
 def _costs(federation: Federation, cohort: list[int], sent: State, bytes_up: int) -> Row:
     objective = federation.objective
-    model = len(objective.first) * objective.first.element_size()
     server, tested = federation.costs[objective], objective.data.tested_rows()
     total, hardware = tested * server.forward, tested * server.hardware_forward
     samples = 0
     for client in cohort:
         costs = federation.costs[objective.of(client)]
-        local, rows = federation.local, len(objective.data.clients[client])
-        trained = local.budget(client).samples(rows, local.batch_size, local.epochs)
+        trained = federation.local.samples(client, len(objective.data.clients[client]))
         total += trained * costs.gradient
         hardware += trained * costs.hardware_gradient
         samples += trained
     return {
         "samples": samples,
-        "bytes_down": (model + sum(t.nbytes for t in sent.values())) * len(cohort),
+        "bytes_down": _bytes_down(objective, sent) * len(cohort),
         "bytes_up": bytes_up,
         "circuit_evaluations": total.evaluations,
         "shots": total.shots,
         "hardware_evaluations": hardware,
     }
+
+
+def _bytes_down(objective: Objective, sent: State) -> int:
+    """Return the bytes that a client is sent."""
+    return objective.first.nbytes + sum(tensor.nbytes for tensor in sent.values())
 
 
 def _bytes_up(updates: Updates) -> list[int] | list[float]:
@@ -342,8 +404,14 @@ def _measured(updates: Updates) -> Mapping[str, Tensor]:
     return {name: values for name, values in updates.metrics.items() if name != BYTES}
 
 
-def _try_strategy(strategy: Strategy, context: Context, local: Local, packing: Packing) -> None:
-    """Apply both sides to made-up updates, so that what does not fit is said before training."""
+def _try_strategy(
+    strategy: Strategy, context: Context, local: Local, packing: Packing, timed: bool
+) -> float:
+    """Apply both sides to made-up updates, so that what does not fit is said before training.
+
+    Returns:
+        The bytes that a client sends.
+    """
     cohort, first = context.cohort, context.params[0]
     draws = stream(0, "trial").standard_normal(len(first), dtype=np.float32)
     row = torch.from_numpy(draws).mul_(1e-3).to(first.dtype)[None]
@@ -357,8 +425,9 @@ def _try_strategy(strategy: Strategy, context: Context, local: Local, packing: P
         sent, _ = strategy.client.apply(one, state, context)
         # One by one, as they come from an engine for large models: no stack but the rule's own.
         folding = strategy.server.begin(server, context)
+        metrics = {**one.metrics, STALENESS: 0 * ones} if timed else one.metrics
         for client in range(len(cohort)):
-            folding.add(replace(one, clients=cohort[client : client + 1]))
+            folding.add(replace(one, clients=cohort[client : client + 1], metrics=metrics))
         left, _ = folding.finish()
     except InputError:
         raise
@@ -374,6 +443,7 @@ def _try_strategy(strategy: Strategy, context: Context, local: Local, packing: P
             f"metrics {sorted(sent.metrics)} and the reports {sorted(sent.reports)}."
         )
     _check_one_row(left, first[None])
+    return float(_bytes_up(sent)[0])
 
 
 def _check_one_row(updates: Updates, params: Float[Tensor, "1 d"]) -> None:

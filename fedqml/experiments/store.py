@@ -140,6 +140,7 @@ class Store:
         tensors = {"params": progress.params}
         tensors |= prefixed(progress.server, "server/")
         tensors |= prefixed(progress.clients, "clients/")
+        tensors |= prefixed(progress.past, "past/")
         _save_tensors(weights, tensors)
         body = {
             "round": progress.round,
@@ -184,6 +185,7 @@ class Store:
                 select(tensors, "server/"),
                 select(tensors, "clients/"),
                 tuple(body["rows"]),
+                select(tensors, "past/"),
             )
             return progress, warnings
         return None, warnings

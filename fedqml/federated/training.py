@@ -110,6 +110,10 @@ class Local:
         """Return what a client can do in a round."""
         return self.budgets.get(client, Budget())
 
+    def samples(self, client: int, rows: int) -> int:
+        """Return on how many examples a client of so many rows trains in a round."""
+        return self.budget(client).samples(rows, self.batch_size, self.epochs)
+
     def plans(
         self,
         clients: Sequence[int],

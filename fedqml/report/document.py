@@ -33,6 +33,7 @@ from fedqml.report.split import clients_table, splits
 from fedqml.report.split_figure import draw_splits
 from fedqml.report.summary import summarise
 from fedqml.report.tables import Table, costs_table, results_table
+from fedqml.report.time_figure import draw_over_time
 from fedqml.report.verdict import Verdict, verdicts
 
 
@@ -55,6 +56,7 @@ class Section:
     ablation_sentences: tuple[tuple[str, str], ...]
     missing_baseline: str
     curves: Figure | None
+    over_time: Figure | None
     confusions: tuple[Table, ...]
     mistakes: tuple[Table, ...]
     unpredicted: str
@@ -124,6 +126,7 @@ def _section(experiment: Experiment, stem: str) -> Section:
         ablation_sentences=ablation_sentences(experiment),
         missing_baseline=missing_baseline(experiment),
         curves=draw_curves(experiment),
+        over_time=draw_over_time(experiment),
         confusions=confusion_tables(experiment),
         mistakes=mistakes_tables(experiment),
         unpredicted=unpredicted(experiment),

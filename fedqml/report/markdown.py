@@ -47,6 +47,7 @@ def _section(section: Section) -> Iterator[str]:
     if section.missing_baseline:
         yield _escape(section.missing_baseline)
     yield from _figure(section, "curves", section.curves)
+    yield from _figure(section, "time", section.over_time)
     for table in (*section.confusions, *section.mistakes):
         yield _table(table)
     if section.unpredicted:

@@ -1,5 +1,6 @@
 """Reading a results folder: one damaged run is listed with its reason, the others count."""
 
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from fedqml.report.record import Damaged, Record, as_record, parse_record
 from fedqml.report.results import (
     COSTS,
     METRIC,
+    STALENESS,
+    TIME,
     Client,
     Data,
     Predictions,
@@ -212,8 +215,16 @@ def _parse_round(record: Record) -> Round:
         round=record.integer("round"),
         clients=len(record.items("clients")),
         refused=len(record.items("refused")),
-        values={name: record.number(name) for name in columns},
+        values={**{name: record.number(name) for name in columns}, **_virtual(record)},
     )
+
+
+def _virtual(record: Record) -> dict[str, int | float]:
+    """Return what a round on a virtual clock has beside the rest."""
+    if TIME not in record.fields:
+        return {}
+    ages = record.counts(STALENESS)
+    return {TIME: record.number(TIME), STALENESS: sum(ages) / len(ages) if ages else math.nan}
 
 
 def _parse_summary(record: Record | None) -> Summary | None:

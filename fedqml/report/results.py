@@ -17,6 +17,10 @@ COSTS = (
     "seconds",
 )
 METRIC = "test_"
+TIME = "time"
+"""Virtual seconds since the run began, of runs on a virtual clock."""
+STALENESS = "staleness"
+"""How many steps old the updates of a round were, in the mean; likewise."""
 MARGIN = 2.0
 """How many points of test accuracy a federated arm may lie from central, if nobody says else."""
 
@@ -29,8 +33,8 @@ class Round:
         round: its number; 0 is the model before any training.
         clients: how many clients took part.
         refused: how many of their updates were refused.
-        values: ``train_loss``, ``test_loss``, ``test_<metric>`` and the costs; NaN where nothing
-            was measured.
+        values: ``train_loss``, ``test_loss``, ``test_<metric>`` and the costs, on a virtual clock
+            also ``time`` and ``staleness``; NaN where nothing was measured.
     """
 
     round: int

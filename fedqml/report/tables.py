@@ -21,6 +21,7 @@ from fedqml.report.formats import (
     percent,
     size,
 )
+from fedqml.report.results import STALENESS, TIME
 from fedqml.report.statistics import sampling_margin, spread
 
 _NOTHING = "–"
@@ -103,6 +104,9 @@ def costs_table(experiment: Experiment) -> Table:
     ]
     if any(arm.total("shots").sum() for arm in experiment.arms):
         columns.insert(-2, ("Shots", lambda arm: count(_mean(arm, "shots"))))
+    if any(TIME in row.values for run in experiment.runs for row in run.rounds):
+        columns.append(("Virtual time", _virtual_time))
+        columns.append(("Staleness", _staleness))
     if any(_refused(arm) for arm in experiment.arms):
         columns.append(("Updates refused", lambda arm: count(_refused(arm))))
     return Table(
@@ -119,7 +123,9 @@ def costs_table(experiment: Experiment) -> Table:
             "parameter-shift rule executes shifted copies of the circuit for every angle. Each "
             "of these is then repeated, for as many shots as the precision needs; “Shots”, where "
             "it stands, counts those that this run's devices drew.",
-            "Time is that of the rounds with their test, on the machine named under “Reproduce”.",
+            "Time is that of the rounds with their test, on the machine named under “Reproduce”. "
+            "“Virtual time”, where it stands, passes by the clients' paces and links; “Staleness” "
+            "is how many steps the server had made since an update's client began, in the mean.",
         ),
     )
 
@@ -195,6 +201,15 @@ def _mean(arm: Arm, cost: str) -> float:
 
 def _refused(arm: Arm) -> float:
     return float(np.mean([sum(row.refused for row in run.rounds) for run in arm.runs]))
+
+
+def _virtual_time(arm: Arm) -> str:
+    return duration(float(np.mean(list(arm.final(TIME).values()))))
+
+
+def _staleness(arm: Arm) -> str:
+    means = [row.values.get(STALENESS, np.nan) for run in arm.runs for row in run.rounds[1:]]
+    return decimal(float(np.mean(means)), 2) if means else MISSING
 
 
 def _traffic(arm: Arm, cost: str) -> str:

@@ -57,7 +57,11 @@ def _files(document: Document) -> dict[str, bytes]:
     figures = {
         f"figures/{section.stem}-{kind}.{suffix}": content
         for section in document.sections
-        for kind, figure in (("curves", section.curves), ("split", section.split))
+        for kind, figure in (
+            ("curves", section.curves),
+            ("time", section.over_time),
+            ("split", section.split),
+        )
         if figure is not None
         for suffix, content in (("svg", figure.svg), ("png", figure.png))
     }

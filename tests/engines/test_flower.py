@@ -66,3 +66,11 @@ def test_what_it_cannot_use_is_refused_before_anybody_is_asked(tmp_path, setting
     with pytest.raises(InputError, match=reason):
         builder(transport)(on_nodes(f"engine.{setting}"))
     assert transport.sent == []
+
+
+def test_a_virtual_clock_is_refused_where_time_is_real(tmp_path):
+    transport = InProcess(tmp_path, {"bern": [0, 1, 2]})
+    clock = {"use": "synchronous", "pace": {"use": "uniform", "least": 1, "most": 1}}
+    with pytest.raises(InputError, match="`clock` needs another engine"):
+        builder(transport)(on_nodes(clock=clock))
+    assert transport.sent == []

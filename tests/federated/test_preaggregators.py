@@ -13,9 +13,15 @@ from fedqml.core.errors import InputError
 from fedqml.core.transform import chain
 from fedqml.core.updates import Context, Updates
 from fedqml.federated.aggregators import coordinate_median, mean
+from fedqml.federated.decays import polynomial
 from fedqml.federated.preaggregators import bucketing, nearest_neighbour_mixing
 
-SETTINGS = {"bucketing": {"size": 2}, "nearest_neighbour_mixing": {"f": 1}}
+SETTINGS = {
+    "bucketing": {"size": 2},
+    "fedasync": {"alpha": 1.0},
+    "nearest_neighbour_mixing": {"f": 1},
+    "staleness_scaling": {"decay": polynomial()},
+}
 RULES = [
     getattr(importlib.import_module(f"{package.__name__}.{m.name}"), m.name)
     for m in pkgutil.iter_modules(package.__path__)
@@ -26,7 +32,8 @@ each_rule = pytest.mark.parametrize("factory", RULES)
 def cohort(delta, clients=None, weight=None):
     clients = torch.arange(len(delta)) if clients is None else clients
     weight = clients + 1.0 if weight is None else weight
-    return Updates(clients, delta, weight.to(delta), {"train_loss": clients.to(delta)})
+    metrics = {"train_loss": clients.to(delta), "staleness": torch.zeros(len(clients)).to(delta)}
+    return Updates(clients, delta, weight.to(delta), metrics)
 
 
 def apply(rule, updates):

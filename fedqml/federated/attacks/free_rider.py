@@ -39,8 +39,7 @@ def free_rider(attackers: Attackers) -> Transform:
         return {"received": params}
 
     def apply(updates: Updates, state: State, context: Context) -> tuple[Updates, State]:
-        params = context.params
-        received = params[updates.clients] if len(params) > 1 else params.expand_as(updates.delta)
+        received = context.received(updates.clients.tolist())
         theirs = attacking(attackers, updates.clients, context.cohort, context.seed)
         forged = torch.where(theirs[:, None], received - state["received"], updates.delta)
         return replace(updates, delta=forged), {"received": received}
