@@ -31,8 +31,9 @@ from fedqml.core.threads import threads
 from fedqml.core.transform import chain
 from fedqml.core.updates import Context, Updates
 from fedqml.engines import in_place
+from fedqml.experiments.assembly import federation
 from fedqml.experiments.environment import environment
-from fedqml.experiments.rounds import advance, begin, federation
+from fedqml.experiments.rounds import advance, begin
 from fedqml.models import vgg_vqc
 from fedqml.models.cores.none import none
 

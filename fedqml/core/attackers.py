@@ -25,6 +25,17 @@ def checked(attackers: Attackers) -> None:
         require(0 <= attackers < 1, "attackers", attackers, allowed)
 
 
+def existing(attackers: Attackers, clients: int) -> None:
+    """Refuse attackers that a federation of so many clients does not have.
+
+    Raises:
+        InputError: if one is not there.
+    """
+    if isinstance(attackers, list):
+        allowed = f"name clients from 0 to {clients - 1}"
+        require(max(attackers, default=0) < clients, "attackers", attackers, allowed)
+
+
 def attacking(
     attackers: Attackers,
     clients: Int[Tensor, " k"],

@@ -6,8 +6,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from fedqml.core.attackers import Attackers, attacking
-from fedqml.core.errors import InputError
+from fedqml.core.attackers import Attackers, attacking, existing
 from fedqml.data.dataset import FederatedData
 
 Poison = Callable[[FederatedData, int], FederatedData]
@@ -22,12 +21,8 @@ def poisoned(
     Raises:
         InputError: for an attacker that the data do not have.
     """
+    existing(attackers, len(data.clients))
     everybody = torch.arange(len(data.clients))
-    if isinstance(attackers, list) and not set(attackers) <= set(everybody.tolist()):
-        raise InputError(
-            f"Argument `attackers` must name clients from 0 to {len(data.clients) - 1}, but it "
-            f"is {attackers}."
-        )
     for client in everybody[attacking(attackers, everybody, everybody, seed)].tolist():
         if data.is_here(client):
             yield client, data.clients[client]

@@ -12,18 +12,19 @@ from torch import nn
 from fedqml.core.behaviour import behaviour
 from fedqml.core.errors import InputError
 from fedqml.core.resolve import call, find, placed
-from fedqml.core.transform import Strategy, Transform, chain
+from fedqml.core.transform import Transform, chain
 from fedqml.data.dataset import Data
 from fedqml.data.losses import cross_entropy
 from fedqml.data.task import Task
 from fedqml.engines.cohort import Engine
 from fedqml.engines.remote.engine import Assignment
 from fedqml.engines.remote.transport import Transport
+from fedqml.experiments.assembly import Clients, clients_of, served
 from fedqml.experiments.calibration import calibration
 from fedqml.experiments.config import PLUGINS, SUPPLIED, Experiment, uses
 from fedqml.experiments.environment import software
 from fedqml.experiments.fubini_study import fubini_study
-from fedqml.experiments.rounds import Federation, federation
+from fedqml.experiments.rounds import Federation
 from fedqml.federated.budget import Budget
 from fedqml.federated.clock import Clock
 from fedqml.federated.training import Local
@@ -54,6 +55,9 @@ _OF_TASK: dict[str, Callable[[Task], Any]] = {
 def builder(transport: Transport | None = None) -> Build:
     """Return a function that builds experiments, reading each data source only once.
 
+    Experiments that follow each other and differ in the server's side only share their clients,
+    and with them what engines have compiled.
+
     Args:
         transport: the way to the nodes, for engines that have others train.
 
@@ -61,8 +65,23 @@ def builder(transport: Transport | None = None) -> Build:
     fewer rows than clients, a model that does not fit.
     """
     sources: dict[str, Data] = {}
+    latest: dict[str, Clients] = {}  # one, as models may be large
 
     def build(experiment: Experiment) -> Federation:
+        own = _clients_key(experiment)
+        if own not in latest or transport:  # nodes are told of each experiment
+            latest.clear()
+            latest[own] = clients(experiment)
+        return served(
+            latest[own],
+            _side(experiment, "server", latest[own].task),
+            experiment.run.rounds,
+            experiment.run.clients_per_round,
+            _own_code(experiment),
+            _clock(experiment),
+        )
+
+    def clients(experiment: Experiment) -> Clients:
         config = experiment.config
         from_run = _supplied("data", config["data"], seed=experiment.seed)
         key = json.dumps([str(experiment.base.resolve()), config["data"], from_run])
@@ -85,19 +104,23 @@ def builder(transport: Transport | None = None) -> Build:
             dtype=shares.data.x.dtype,
             fleet=_fleet(experiment, len(shares.clients)),
         )
-        return federation(
+        return clients_of(
             task,
             _local(experiment, task),
-            Strategy(_side(experiment, "server", task), _side(experiment, "client", task)),
+            _side(experiment, "client", task),
             _engine(experiment, transport, shares.common_digest()),
-            experiment.run.rounds,
-            experiment.run.clients_per_round,
             experiment.seed,
-            _own_code(experiment),
-            _clock(experiment),
         )
 
     return build
+
+
+def _clients_key(experiment: Experiment) -> str:
+    """Return all that the clients' side of a run depends on."""
+    config = {key: value for key, value in experiment.config.items() if key != "clock"}
+    apart = {"strategy": config["strategy"]["client"], "run": experiment.run.dtype}
+    base = str(experiment.base.resolve())
+    return json.dumps([base, {**config, **apart}, experiment.seed, _own_code(experiment)])
 
 
 def _make(experiment: Experiment, section: str, table: dict[str, Any], **supplied: Any) -> Any:

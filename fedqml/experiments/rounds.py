@@ -8,27 +8,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from fedqml.core.errors import InputError, require, whole
+from fedqml.core.errors import InputError
 from fedqml.core.finite import finite_rows
-from fedqml.core.packing import Packing
-from fedqml.core.random import derive, stream
-from fedqml.core.resolve import placed
-from fedqml.core.transform import Strategy, Transform
+from fedqml.core.random import derive
+from fedqml.core.transform import Transform
 from fedqml.core.updates import Context, State, Updates
-from fedqml.data.task import Objective, Task
-from fedqml.engines.cohort import Engine, Train, kept_by
-from fedqml.engines.fleet import by_hardware
-from fedqml.engines.remote.engine import Remote
-from fedqml.experiments.costs import CircuitCosts, circuit_costs
-from fedqml.experiments.left_out import left_out
+from fedqml.data.task import Objective
+from fedqml.engines.cohort import Train, kept_by
+from fedqml.experiments.costs import CircuitCosts
 from fedqml.experiments.personal import personal_measures
-from fedqml.federated.clock import Clock, Schedule, Turn, Work, schedule
-from fedqml.federated.coding import BYTES
+from fedqml.experiments.traffic import bytes_down, bytes_of, measured
+from fedqml.experiments.trial import require_one_row
+from fedqml.federated.clock import Schedule, Turn
 from fedqml.federated.sampling import sample
 from fedqml.federated.staleness import STALENESS
 from fedqml.federated.training import Local, Received
@@ -134,85 +129,6 @@ class Progress:
         return sha.hexdigest()
 
 
-def federation(
-    task: Task,
-    local: Local,
-    strategy: Strategy,
-    engine: Engine,
-    rounds: int,
-    clients_per_round: int,
-    seed: int,
-    code: str,
-    clock: Clock | None = None,
-) -> Federation:
-    """Check that everything fits together, before any training.
-
-    Raises:
-        InputError: for a model that does not fit the data, more clients a round than there are,
-            a server that does not leave one row, or a clock that does not go with the rest.
-    """
-    rounds = whole("rounds", rounds, least=1)
-    seed = whole("seed", seed, least=0)
-    clients_per_round = whole("clients_per_round", clients_per_round, least=1)
-    clients = len(task.data.clients)
-    require(
-        clients_per_round <= clients,
-        "clients_per_round",
-        clients_per_round,
-        f"be at most the number of clients, {clients}",
-    )
-    beyond = sorted(client for client in local.budgets if client not in range(clients))
-    allowed = f"name clients from 0 to {clients - 1}"
-    require(not beyond, "budgets", beyond, allowed)
-    if clock and isinstance(engine, Remote):
-        raise InputError(
-            "The engine `flower` trains on other machines, which take the time that they take: an "
-            "experiment with a section `clock` needs another engine."
-        )
-    objective = task.objective(seed)
-    # On nodes each client has its own hardware anyway.
-    engine = engine if isinstance(engine, Remote) else by_hardware(engine)
-    train = engine(objective, local, strategy.client)
-    untrained = left_out(objective)
-    trial = Context(
-        1,
-        torch.arange(clients_per_round),
-        objective.first[None],
-        seed=0,
-        population=clients,
-        left_out=untrained,
-    )
-    bytes_up = _try_strategy(strategy, trial, local, objective.packing, clock is not None)
-    sent = strategy.server.sent(strategy.server.init(objective.first))
-    local.start(Received(objective.first, sent, objective.packing), {})
-    timed = None
-    if clock:
-        samples = tuple(local.samples(c, len(own)) for c, own in enumerate(task.data.clients))
-        down = float(_bytes_down(objective, sent))
-        work = Work(samples, down, bytes_up, clients_per_round, seed)
-        with placed("clock"):
-            timed = schedule(clock, work, rounds)
-        if sent and timed.stale:
-            raise InputError(
-                "A rule on the server's side sends its state with the weights, as `scaffold` does, "
-                "and clients would be sent one newer than the weights that they begin with: such "
-                "rules need a clock on which no update is stale, such as `synchronous`."
-            )
-    return Federation(
-        objective,
-        train,
-        strategy.server,
-        local,
-        {kind: circuit_costs(kind) for kind in (objective, *objective.equipped.values())},
-        untrained,
-        rounds,
-        clients_per_round,
-        seed,
-        code,
-        timed,
-    )
-
-
 def begin(federation: Federation) -> Progress:
     """Return the run before its first round, the first weights evaluated."""
     started = time.perf_counter()
@@ -259,8 +175,8 @@ def advance(federation: Federation, progress: Progress) -> Progress:
 
     def collect(part: Updates) -> None:
         notes.update(part.notes)
-        bytes_up.extend(_bytes_up(part))
-        metrics = _measured(part)
+        bytes_up.extend(bytes_of(part))
+        metrics = measured(part)
         if federation.schedule:
             stale = torch.tensor([ages[client] for client in part.clients.tolist()])
             metrics = {**metrics, STALENESS: stale.to(part.weight)}
@@ -268,7 +184,7 @@ def advance(federation: Federation, progress: Progress) -> Progress:
 
     clients = federation.train(context, progress.clients, collect)
     updates, server = folding.finish()
-    _check_one_row(updates, progress.params)
+    require_one_row(updates, progress.params)
     params = progress.params + updates.delta
     if not bool(finite_rows(params).all()):
         raise InputError(
@@ -373,88 +289,12 @@ def _costs(federation: Federation, cohort: list[int], sent: State, bytes_up: int
         samples += trained
     return {
         "samples": samples,
-        "bytes_down": _bytes_down(objective, sent) * len(cohort),
+        "bytes_down": bytes_down(objective, sent) * len(cohort),
         "bytes_up": bytes_up,
         "circuit_evaluations": total.evaluations,
         "shots": total.shots,
         "hardware_evaluations": hardware,
     }
-
-
-def _bytes_down(objective: Objective, sent: State) -> int:
-    """Return the bytes that a client is sent."""
-    return objective.first.nbytes + sum(tensor.nbytes for tensor in sent.values())
-
-
-def _bytes_up(updates: Updates) -> list[int] | list[float]:
-    """Return the bytes that each client sends: as it says itself, or those of all its numbers.
-
-    Those of what it reports come on top.
-    """
-    rows = updates.delta
-    whole = rows.shape[1] * rows.element_size()
-    reported = sum(values[0].nbytes for values in updates.reports.values())
-    said = updates.metrics.get(BYTES)
-    own = [whole] * len(rows) if said is None else said.tolist()
-    return [size + reported for size in own]
-
-
-def _measured(updates: Updates) -> Mapping[str, Tensor]:
-    """Return the metrics without the bytes, which are not the rules' business."""
-    return {name: values for name, values in updates.metrics.items() if name != BYTES}
-
-
-def _try_strategy(
-    strategy: Strategy, context: Context, local: Local, packing: Packing, timed: bool
-) -> float:
-    """Apply both sides to made-up updates, so that what does not fit is said before training.
-
-    Returns:
-        The bytes that a client sends.
-    """
-    cohort, first = context.cohort, context.params[0]
-    draws = stream(0, "trial").standard_normal(len(first), dtype=np.float32)
-    row = torch.from_numpy(draws).mul_(1e-3).to(first.dtype)[None]
-    ones = torch.ones_like(first[:1])
-    try:
-        server = strategy.server.init(first)
-        received = Received(first, strategy.server.sent(server), packing)
-        reports = {n: torch.ones_like(v)[None] for n, v in local.reported(received).items()}
-        one = Updates(cohort[:1], row, ones, {"train_loss": ones, "steps": ones}, reports=reports)
-        state = {name: value[None] for name, value in strategy.client.init(first).items()}
-        sent, _ = strategy.client.apply(one, state, context)
-        # One by one, as they come from an engine for large models: no stack but the rule's own.
-        folding = strategy.server.begin(server, context)
-        metrics = {**one.metrics, STALENESS: 0 * ones} if timed else one.metrics
-        for client in range(len(cohort)):
-            folding.add(replace(one, clients=cohort[client : client + 1], metrics=metrics))
-        left, _ = folding.finish()
-    except InputError:
-        raise
-    except Exception as error:  # the user's code: anything can come
-        raise InputError(
-            f"The strategy fails on made-up updates with {type(error).__name__}: {error}"
-        ) from error
-    same = _measured(sent).keys() == one.metrics.keys() and sent.reports.keys() == reports.keys()
-    if sent.delta.shape != row.shape or not same:
-        raise InputError(
-            "The client's side of the strategy must leave a client's row, metrics and reports in "
-            f"place, but of shape {tuple(row.shape)} it leaves {tuple(sent.delta.shape)}, with the "
-            f"metrics {sorted(sent.metrics)} and the reports {sorted(sent.reports)}."
-        )
-    _check_one_row(left, first[None])
-    return float(_bytes_up(sent)[0])
-
-
-def _check_one_row(updates: Updates, params: Float[Tensor, "1 d"]) -> None:
-    given = (tuple(updates.delta.shape), updates.delta.dtype)
-    wanted = (tuple(params.shape), params.dtype)
-    if given != wanted or "train_loss" not in updates.metrics:
-        raise InputError(
-            "The server's side of the strategy must leave one row, as the aggregator `mean` does: "
-            f"updates of shape and type {wanted} with the clients' metrics, but it leaves {given} "
-            f"with the metrics {sorted(updates.metrics)}."
-        )
 
 
 def _bytes(tensor: Tensor) -> memoryview:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from fedqml.core.attackers import Attackers, attacking, checked
+from fedqml.core.attackers import Attackers, attacking, checked, existing
 from fedqml.core.errors import InputError
 from fedqml.core.finite import finite_rows
 from fedqml.core.transform import Transform, stateless
@@ -18,6 +18,19 @@ Forge = Callable[
 """From the attackers' rows, their numbers and the context to the rows that they send."""
 Collude = Callable[[Float[Tensor, "h d"], int], Float[Tensor, "1 d"]]
 """From the honest rows and the number of attackers to the row that each of these sends."""
+
+
+def attackers_among(
+    attackers: Attackers, clients: Int[Tensor, " k"], context: Context
+) -> Bool[Tensor, " k"]:
+    """Return which of the clients attack, of those of a round.
+
+    Raises:
+        InputError: if an attacker is named whom the federation does not have.
+    """
+    if context.population:
+        existing(attackers, context.population)
+    return attacking(attackers, clients, context.cohort, context.seed)
 
 
 def attack(attackers: Attackers, forge: Forge) -> Transform:
@@ -33,7 +46,7 @@ def attack(attackers: Attackers, forge: Forge) -> Transform:
     checked(attackers)
 
     def apply(updates: Updates, context: Context) -> Updates:
-        theirs = attacking(attackers, updates.clients, context.cohort, context.seed)
+        theirs = attackers_among(attackers, updates.clients, context)
         if not theirs.any():
             return updates
         forged = forge(updates.delta[theirs], updates.clients[theirs], context)
@@ -59,7 +72,7 @@ def collusion(attackers: Attackers, collude: Collude) -> Transform:
     def apply(updates: Updates, context: Context) -> Updates:
         # The order of arrival must not matter.
         updates = updates.sorted()
-        theirs = attacking(attackers, updates.clients, context.cohort, context.seed)
+        theirs = attackers_among(attackers, updates.clients, context)
         honest = ~theirs & finite_rows(updates.delta)
         count = int(theirs.sum())
         if not count:

@@ -13,7 +13,8 @@ from fedqml.data.dataset import Data
 from fedqml.data.shares import Shares
 from fedqml.data.task import Task
 from fedqml.engines import in_place, sequential, vectorised
-from fedqml.experiments.rounds import advance, begin, federation
+from fedqml.experiments.assembly import federation
+from fedqml.experiments.rounds import advance, begin
 from fedqml.experiments.store import Store
 from fedqml.federated import aggregators
 from fedqml.federated.aggregators import fednova, mean

@@ -9,9 +9,10 @@ import fedqml as fq
 from fedqml.core.errors import InputError
 from fedqml.core.transform import Strategy, chain
 from fedqml.engines import in_place, sequential, vectorised
+from fedqml.experiments.assembly import federation
 from fedqml.experiments.build import builder
 from fedqml.experiments.config import experiments
-from fedqml.experiments.rounds import advance, begin, federation, proceed
+from fedqml.experiments.rounds import advance, begin, proceed
 from fedqml.experiments.run import run_in
 from fedqml.experiments.store import Store
 from fedqml.federated import aggregators, local

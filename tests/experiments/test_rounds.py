@@ -9,7 +9,8 @@ from fedqml.core.errors import InputError
 from fedqml.core.transform import Strategy, Transform, chain, stateless
 from fedqml.data.shares import Shares
 from fedqml.engines import in_place, sequential, vectorised
-from fedqml.experiments.rounds import advance, begin, federation, proceed
+from fedqml.experiments.assembly import federation
+from fedqml.experiments.rounds import advance, begin, proceed
 from fedqml.experiments.run import run_in
 from fedqml.experiments.store import Store
 from fedqml.federated.aggregators import mean

@@ -50,6 +50,16 @@ def test_attackers_out_of_range_are_refused(factory):
         factory(attackers=1.5)
 
 
+@pytest.mark.parametrize("factory", FACTORIES)
+def test_attackers_whom_the_federation_does_not_have_are_refused(factory):
+    updates = Updates(torch.arange(3), X, torch.ones(3).double(), {})
+    context = Context(1, updates.clients, torch.zeros(1, 3).double(), seed=0, population=4)
+    transform = factory(attackers=[0, 4])
+    state = {"received": torch.zeros(3, 3).double()}
+    with pytest.raises(InputError, match=r"`attackers` must name clients from 0 to 3, but .*\[0, 4"):
+        transform.apply(updates, state, context)
+
+
 @pytest.mark.parametrize("factory", COLLUSIONS)
 def test_the_order_of_arrival_does_not_matter(factory):
     order = torch.tensor([2, 3, 0, 1])

@@ -17,7 +17,7 @@ from fedqml.data.sources import owner_tables
 from fedqml.data.table import read_table
 from fedqml.data.task import Task
 from fedqml.engines import sequential
-from fedqml.experiments.rounds import federation
+from fedqml.experiments.assembly import federation
 from fedqml.federated.aggregators import mean
 from fedqml.federated.local import adam
 from tests.data.owner_folders import SIZES, part_of, pooled_folder

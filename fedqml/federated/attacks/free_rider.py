@@ -6,9 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from fedqml.core.attackers import Attackers, attacking, checked
+from fedqml.core.attackers import Attackers, checked
 from fedqml.core.transform import Transform
 from fedqml.core.updates import Context, State, Updates
+from fedqml.federated.attack import attackers_among
 
 
 def free_rider(attackers: Attackers) -> Transform:
@@ -40,7 +41,7 @@ def free_rider(attackers: Attackers) -> Transform:
 
     def apply(updates: Updates, state: State, context: Context) -> tuple[Updates, State]:
         received = context.received(updates.clients.tolist())
-        theirs = attacking(attackers, updates.clients, context.cohort, context.seed)
+        theirs = attackers_among(attackers, updates.clients, context)
         forged = torch.where(theirs[:, None], received - state["received"], updates.delta)
         return replace(updates, delta=forged), {"received": received}
 

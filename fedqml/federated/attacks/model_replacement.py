@@ -3,11 +3,11 @@
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from fedqml.core.attackers import Attackers, attacking
+from fedqml.core.attackers import Attackers
 from fedqml.core.errors import require
 from fedqml.core.transform import Transform
 from fedqml.core.updates import Context
-from fedqml.federated.attack import attack
+from fedqml.federated.attack import attack, attackers_among
 
 
 def model_replacement(attackers: Attackers, scale: float | None = None) -> Transform:
@@ -42,7 +42,7 @@ def model_replacement(attackers: Attackers, scale: float | None = None) -> Trans
         if scale is not None:
             return scale * rows
         cohort = context.cohort
-        count = int(attacking(attackers, cohort, cohort, context.seed).sum())
+        count = int(attackers_among(attackers, cohort, context).sum())
         return len(cohort) / count * rows
 
     return attack(attackers, forge)

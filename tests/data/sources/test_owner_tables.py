@@ -13,7 +13,8 @@ from fedqml.data.partitions import by_owner, central, iid
 from fedqml.data.sources import owner_tables
 from fedqml.data.task import Task
 from fedqml.engines import in_place, sequential, vectorised
-from fedqml.experiments.rounds import advance, begin, federation
+from fedqml.experiments.assembly import federation
+from fedqml.experiments.rounds import advance, begin
 from fedqml.federated.aggregators import mean
 from fedqml.federated.local import adam
 from fedqml.federated.transforms import clip
