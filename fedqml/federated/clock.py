@@ -138,9 +138,8 @@ class Timing:
             whole = seconds[list(clients)]
             if self.latency:
                 draws = [uniform(2, s) for s in streams(work.seed, "latency", round, last=clients)]
-                whole = whole + _durations("latency", self.latency(np.reshape(draws, (-1, 2)))).sum(
-                    1
-                )
+                both = self.latency(np.reshape(draws, (-1, 2)))
+                whole = whole + _durations("latency", both).sum(1)
             return whole.tolist()
 
         return needed
