@@ -44,7 +44,9 @@ def _matters(objective: Objective) -> Tensor:
         layer.device = Device(Configured(_stand_in, (layer.circuit,)))
         layer.circuit = layer.whole
     params = objective.first.clone().requires_grad_()
-    x, y = (values[:_EXAMPLES] for values in objective.data.data.test_set)
+    pooled = objective.data.data
+    here = (pooled.x, pooled.y) if len(pooled.y) else pooled.test_set
+    x, y = (values[:_EXAMPLES] for values in here)
     key = torch.zeros((), dtype=torch.int64)
     outputs = replace(objective, module=module).outputs(params, x.clone(), key)
     (slopes,) = torch.autograd.grad(objective.loss(outputs, y).sum(), params)

@@ -35,8 +35,8 @@ def cut(circuit: Circuit, layers: int | None = None, qubits: int | None = None) 
         layers = whole("layers", layers, least=1)
         if not circuit.n_layers:
             raise InputError(
-                "Argument `layers` needs a circuit with layers, as every ansatz is, but no gate of "
-                "this one says which it belongs to (`Op(..., layer=0)`)."
+                "Argument `layers` needs a circuit whose gates say which layer they belong to, as "
+                "those of every ansatz do, but no gate of this one says so: Op(..., layer=0)."
             )
         allowed = f"be at most {circuit.n_layers}, the layers of the circuit"
         require(layers <= circuit.n_layers, "layers", layers, allowed)

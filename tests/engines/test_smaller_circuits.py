@@ -9,6 +9,8 @@ from fedqml.core.errors import InputError
 from fedqml.core.transform import stateless
 from fedqml.core.updates import Context
 from fedqml.data.losses import cross_entropy
+from fedqml.data.partitions import by_owner
+from fedqml.data.sources import owner_tables
 from fedqml.data.task import Task
 from fedqml.engines import in_place, sequential, vectorised
 from fedqml.engines.fleet import by_hardware
@@ -16,6 +18,7 @@ from fedqml.experiments.left_out import left_out
 from fedqml.federated.aggregators import mean, partial_mean
 from fedqml.federated.local import adam, sgd
 from fedqml.quantum.lightcone import influential
+from tests.data.owner_folders import SIZES, part_of, pooled_folder
 from tests.federations import data, one_round
 
 FLEET = {0: fq.on(layers=1), 2: fq.on(qubits=2), 4: fq.on(layers=1)}
@@ -92,6 +95,19 @@ def test_what_is_left_out_comes_from_the_circuits(model):
 def test_hardware_that_executes_all_leaves_nothing_out():
     fleet = {0: fq.on(fq.devices.reference()), 1: fq.on(layers=2, qubits=3)}
     assert left_out(task(fleet).objective(0)) == left_out(task({}).objective(0)) == {}
+
+
+def test_machines_with_or_without_test_rows_find_the_same(tmp_path):
+    pooled = pooled_folder(tmp_path / "pooled")
+
+    def found(folder):
+        shares = owner_tables(folder).split(by_owner())
+        return left_out(Task(model, cross_entropy, shares, fleet={1: fq.on(layers=1)}).objective(0))
+
+    (expected,) = found(pooled).values()
+    for owner in (*SIZES, "test"):
+        (entries,) = found(part_of(pooled, tmp_path / owner, owner)).values()
+        assert torch.equal(entries, expected)
 
 
 @pytest.mark.parametrize("engine", [sequential(), vectorised(), in_place()])

@@ -37,7 +37,7 @@ def test_what_cannot_be_cut_is_refused():
         cut(WHOLE, layers=3)
     with pytest.raises(InputError, match="`layers` must be at least 1"):
         cut(WHOLE, layers=0)
-    with pytest.raises(InputError, match="no gate of this one says"):
+    with pytest.raises(InputError, match="but no gate of this one says so"):
         cut(encodings.arctan(2), layers=1)
     with pytest.raises(InputError, match="`qubits` must be at most 3, the qubits of the circuit"):
         cut(WHOLE, qubits=4)
