@@ -68,9 +68,9 @@ def test_the_memory_of_aggregation_is_measured(load):
 def test_rules_are_held_against_flower(load, monkeypatch):
     pytest.importorskip("flwr")
     monkeypatch.setattr("gc.collect", lambda: 0)
-    rivals = load("rivals_aggregation")
-    for name, (_, compare) in rivals.of_flower().items():
-        assert rivals.largest(compare, 2) <= rivals.CLOSE, name
+    cohorts, flower = load("agreement.cohorts"), load("agreement.with_flower")
+    for name, (_, compare) in flower.comparisons().items():
+        assert cohorts.largest(compare, 2) <= 1e-6, name
 
 
 def test_the_nodes_in_one_process_are_a_transport(load):

@@ -1,0 +1,1 @@
+"""What benchmarks/rivals_aggregation.py compares."""
