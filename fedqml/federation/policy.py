@@ -34,7 +34,8 @@ data = { use = "owner_tables", path = "data" }
 # own_code = ["package.module:function"]
 
 # With which rules an update must end before it leaves this node; of `clip` the norm is the largest.
-# Number of rows, mean loss and number of steps leave exactly as they are.
+# Number of rows, mean loss and number of steps leave exactly as they are; local rules that report
+# more, such as `fisher`, are not trained then.
 # insist = [{ use = "clip", norm = 1.0 }]
 
 # Local epochs of a round; rounds and epochs of a day (UTC), those that failed included.
