@@ -8,24 +8,15 @@ cells, of which those without attackers are one run for all attacks. Runs go int
 made again. Then writes FOLDER.md and the figures. Delete grid.csv to measure anew.
 """
 
-import csv
 import itertools
-import os
 import statistics
 import sys
-import time
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from fedqml.core.denormals import denormals_as_zero
-from fedqml.core.errors import InputError
-from fedqml.core.threads import threads
-from fedqml.experiments.build import builder
-from fedqml.experiments.config import Experiment, experiments
-from fedqml.experiments.rounds import begin, proceed
+from fedqml.experiments.rounds import Row
+from many_runs import Run, make_all
 from robustness_page import write_page
 
 CLIENTS, ROUNDS, LAST = 20, 60, 10
@@ -96,10 +87,10 @@ def clients_of(cell: Cell) -> tuple[object, ...]:
     return partition, seed, attack, fraction
 
 
-def experiment(cell: Cell) -> Experiment:
+def table(cell: Cell) -> dict[str, Any]:
     partition, rule, attack, fraction, seed = cell
     own = {k: tolerated(fraction) if v is None else v for k, v in RULES[rule].items()}
-    table: dict[str, Any] = {
+    made: dict[str, Any] = {
         **SHARED,
         "partition": PARTITIONS[partition],
         "strategy": {"client": [], "server": [own]},
@@ -109,49 +100,22 @@ def experiment(cell: Cell) -> Experiment:
         where, what = ATTACKS[attack]
         what = {**what, "attackers": fraction}
         if where == "poison":
-            table["poison"] = what
+            made["poison"] = what
         else:
-            table["strategy"][where].insert(0, what)
-    (made,) = experiments(table, "robustness", Path())
+            made["strategy"][where].insert(0, what)
     return made
 
 
-def train(chosen: list[Cell]) -> list[dict[str, Any]]:
-    """Return a line for each run: the mean test accuracy of its last rounds."""
-    build, lines = builder(), []
-    with threads(1), denormals_as_zero():
-        for cell in chosen:
-            started = time.process_time()
-            accuracies, stopped = [], 0
-            try:
-                federation = build(experiment(cell))
-                for progress in proceed(federation, begin(federation)):
-                    accuracies.append(progress.rows[-1]["test_accuracy"])
-            except InputError as error:
-                if "In round" not in str(error):
-                    raise
-                stopped = len(accuracies) + 1  # diverged: what is left cannot be used
-            accuracy = 0.0 if stopped else statistics.mean(accuracies[-LAST:])
-            names = ("partition", "rule", "attack", "fraction", "seed")
-            lines.append(
-                dict(zip(names, cell, strict=True))
-                | {
-                    "accuracy": round(accuracy, 5),
-                    "stopped": stopped,
-                    "seconds": round(time.process_time() - started, 2),
-                }
-            )
-    return lines
+def run(cell: Cell) -> Run:
+    labels = dict(zip(("partition", "rule", "attack", "fraction", "seed"), cell, strict=True))
+    return Run(labels, table(cell), clients_of(cell))
 
 
-def done(path: Path) -> set[Cell]:
-    if not path.exists():
-        return set()
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {
-        (r["partition"], r["rule"], r["attack"], float(r["fraction"]), int(r["seed"])) for r in rows
-    }
+def last_accuracy(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the mean test accuracy of the last rounds; 0 for a run that broke off."""
+    if len(rows) <= ROUNDS:
+        return {"accuracy": 0.0}
+    return {"accuracy": round(statistics.mean(r["test_accuracy"] for r in rows[-LAST:]), 5)}
 
 
 def _about() -> str:
@@ -174,23 +138,10 @@ def _written(table: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Make the runs that are missing, two at a time, and write the page."""
+    """Make the runs that are missing, and write the page."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/results/robustness")
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "grid.csv"
-    there = done(path)
-    missing = [cell for cell in cells() if cell not in there]
-    chunks = [list(group) for _, group in itertools.groupby(missing, clients_of)]
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-        waiting = [pool.submit(train, chunk) for chunk in chunks]
-        for number, future in enumerate(as_completed(waiting), 1):
-            with path.open("a", newline="") as file:
-                lines = future.result()
-                writer = csv.DictWriter(file, list(lines[0]), lineterminator="\n")
-                if file.tell() == 0:
-                    writer.writeheader()
-                writer.writerows(lines)
-            print(f"{number} of {len(waiting)} groups", flush=True)
+    make_all([run(cell) for cell in cells()], path, last_accuracy)
     write_page(folder, path, list(RULES), list(ATTACKS), _about())
 
 

@@ -1,6 +1,5 @@
 """The page of the benchmark ``robustness``: heat maps, and each rule's worst and mean accuracy."""
 
-import csv
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ import numpy as np
 from fedqml.core.files import write_atomic
 from fedqml.experiments.environment import environment
 from fedqml.report.heat_map import draw_heat_maps
+from many_runs import read
 
 Key = tuple[str, str, str, float]
 """Partition, rule, attack ("" without attackers), fraction of attackers."""
@@ -24,8 +24,7 @@ class Grid:
     """
 
     def __init__(self, path: Path) -> None:
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = read(path)
         self._values: dict[Key, dict[int, float]] = defaultdict(dict)
         for row in rows:
             key = row["partition"], row["rule"], row["attack"], float(row["fraction"])

@@ -56,7 +56,9 @@ def test_attackers_whom_the_federation_does_not_have_are_refused(factory):
     context = Context(1, updates.clients, torch.zeros(1, 3).double(), seed=0, population=4)
     transform = factory(attackers=[0, 4])
     state = {"received": torch.zeros(3, 3).double()}
-    with pytest.raises(InputError, match=r"`attackers` must name clients from 0 to 3, but .*\[0, 4"):
+    with pytest.raises(
+        InputError, match=r"`attackers` must name clients from 0 to 3, but .*\[0, 4"
+    ):
         transform.apply(updates, state, context)
 
 

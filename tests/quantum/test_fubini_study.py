@@ -5,9 +5,10 @@ from functools import partial
 import pytest
 import torch
 
-from fedqml.quantum.angle import Angle
+from fedqml.quantum.angle import Angle, Term
 from fedqml.quantum.ansatze import rot_cnot, strongly_entangling
 from fedqml.quantum.circuit import Circuit
+from fedqml.quantum.devices.reference import state_vectors
 from fedqml.quantum.encodings import arctan
 from fedqml.quantum.exchange import to_pennylane
 from fedqml.quantum.fubini_study import fubini_study_diagonal
@@ -17,6 +18,18 @@ CIRCUITS = [
     arctan(2) + rot_cnot(2, depth=2),
     arctan(3, hadamard=False) + strongly_entangling(3),
 ]
+EVERY_KIND = Circuit(
+    3,
+    (
+        Op("ry", (0,), Angle.input(0) + 2.0 * Angle.weight(0)),
+        Op("rxx", (0, 1), -0.5 * Angle.weight(1) + Angle.weight(2)),
+        Op("crx", (1, 2), Angle.weight(3)),
+        Op("rz", (2,), Angle((Term((0,), (4,), "product"),))),
+        Op("rx", (1,), Angle.weight(5)),
+        Op("ry", (2,), Angle.weight(5)),
+        Op("cry", (2, 0), Angle.weight(6) + Angle.weight(6) * 2.0),
+    ),
+)
 
 
 def arguments(circuit, rows=3):
@@ -46,6 +59,27 @@ def test_a_weight_that_turns_every_qubit_moves_the_state_as_all_together():
     none = torch.zeros(0, dtype=torch.float64)
     found = fubini_study_diagonal(Circuit(3, ops), none, torch.tensor([0.3]).double())
     assert found.tolist() == pytest.approx([3 / 4])
+
+
+def test_it_is_the_length_of_the_derivative_across_the_state():
+    x, w = arguments(EVERY_KIND)
+
+    def parts(w):
+        return torch.view_as_real(state_vectors(EVERY_KIND, x, w))
+
+    moved = torch.view_as_complex(torch.func.jacrev(parts)(w).movedim(-1, 0).contiguous())
+    state = state_vectors(EVERY_KIND, x, w)
+    along = (state.conj() * moved).sum(-1, keepdim=True)
+    across = (moved - along * state).abs().square().sum(-1)
+    found = fubini_study_diagonal(EVERY_KIND, x, w)
+    torch.testing.assert_close(found, across.T, rtol=1e-12, atol=1e-14)
+    assert bool((found.std(0) > 0).any())
+
+
+def test_a_weight_that_no_gate_reads_moves_nothing():
+    circuit = Circuit(1, (Op("ry", (0,), Angle.weight(1)),))
+    x, w = torch.zeros(2, 0, dtype=torch.float64), torch.ones(2, dtype=torch.float64)
+    assert fubini_study_diagonal(circuit, x, w).tolist() == [[0.0, 0.25]] * 2
 
 
 def test_it_is_mapped_over_weights():

@@ -1,6 +1,7 @@
 """The reference device: the whole state vector, one gate after the other, in plain PyTorch."""
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Complex, Float, Inexact
@@ -81,15 +82,37 @@ def state_vectors(
     return _evolve(circuit, x, w).flatten(-circuit.n_qubits).expand(*x.shape[:-1], -1)
 
 
-def _evolve(circuit: Circuit, x: Tensor, w: Tensor) -> Tensor:
-    """Return the state, an axis of two for every qubit, with the batch if a gate reads inputs."""
+def states(
+    circuit: Circuit, x: Float[Tensor, "*batch inputs"], w: Float[Tensor, " weights"]
+) -> Iterator[Complex[Tensor, "..."]]:
+    """Yield the state before the first gate, and after each.
+
+    Args:
+        circuit: its gates are meant; it need not measure anything.
+        x: the inputs, one row an example, no unit; (*batch, inputs).
+        w: the weights, the same for every example, radians; (weights,).
+
+    Returns:
+        Amplitudes, an axis of two for every qubit, with the batch once a gate has read inputs.
+
+    Example:
+        >>> from fedqml.quantum.operation import Op
+        >>> flip = Circuit(1, (Op("x", (0,)),))
+        >>> [state.real.tolist() for state in states(flip, torch.zeros(0), torch.zeros(0))]
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
     check_memory(circuit)
     n = circuit.n_qubits
     # a matrix's first row (1, 0, ..., 0) is |0...0⟩
     state = torch.eye(1, 2**n, dtype=w.dtype.to_complex(), device=w.device).reshape((2,) * n)
+    yield state
     for op, unitary in zip(circuit.ops, unitaries(circuit, x, w), strict=True):
         state = apply(unitary, op.wires, state, n)
-    return state
+        yield state
+
+
+def _evolve(circuit: Circuit, x: Tensor, w: Tensor) -> Tensor:
+    return deque(states(circuit, x, w), maxlen=1).pop()
 
 
 def unitaries(
