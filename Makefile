@@ -43,6 +43,8 @@ bench: $(VENV)/.development
 	$(BIN)/python benchmarks/federation.py
 	$(BIN)/python benchmarks/aggregation.py
 	$(BIN)/python benchmarks/large_model.py
+	$(BIN)/python benchmarks/robustness.py
+	$(BIN)/python benchmarks/federated_rules.py
 
 rivals: $(RIVALS)/.installed
 	$(RIVALS)/bin/python benchmarks/rivals.py

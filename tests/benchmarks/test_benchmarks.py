@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from fedqml.engines.remote.transport import Transport
+from fedqml.experiments.config import experiments
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
@@ -63,6 +64,38 @@ def test_the_memory_of_aggregation_is_measured(load):
     lines = aggregation.memory(43, 200)
     measured = [line for line in lines if line.startswith("| ")][2:]
     assert len(measured) == len(aggregation.RULES) + len(aggregation.BEFORE) + 1
+
+
+def test_every_cell_of_the_grid_is_an_experiment_and_rules_are_left_out_where_undefined(load):
+    robustness = load("robustness")
+    cells = list(robustness.cells())
+    grid = 8 * (1 + 8 * 3) * 2 * 3
+    without_bulyan = 8 * 2 * 3  # at 40 %
+    assert len(cells) == len(set(cells)) == grid - without_bulyan
+    of_one_seed = [cell for cell in cells if cell[0] == "iid" and cell[4] == 0]
+    made = {experiments(robustness.table(cell), "x", Path())[0].id for cell in of_one_seed}
+    assert len(made) == len(of_one_seed)
+
+
+def test_runs_are_made_once_and_kept(load, tmp_path):
+    many, robustness = load("many_runs"), load("robustness")
+    cell = "iid", "mean", "1e38", 0.4, 0
+    run = robustness.run(cell)
+    run.table["run"] = {"rounds": 8, "clients_per_round": 20, "seeds": [0]}
+    path = tmp_path / "runs.csv"
+    for _ in range(2):
+        many.make_all([run], path, robustness.last_accuracy)
+    (line,) = many.read(path)
+    assert (line["rule"], line["attack"], line["accuracy"]) == ("mean", "1e38", "0.0")
+    assert line["stopped"] == "5"  # four times 4e37 is the largest sum of float32
+
+
+def test_every_arm_of_the_questions_is_an_experiment(load):
+    rules = load("federated_rules")
+    for question in rules.QUESTIONS.values():
+        made = rules.runs(question)
+        ids = {experiments(run.table, "x", Path())[0].id for run in made}
+        assert len(ids) == len(made) == 5 * len(question.arms)
 
 
 def test_rules_are_held_against_flower(load, monkeypatch):
