@@ -38,12 +38,15 @@ class Transform:
             updates, given in rising order of client, into what ``apply`` gives for all of them.
         sends: on the server's side, from the rule's state to what the clients get beside the
             weights when the next round begins.
+        admit: for a rule that refuses rows by themselves: from some clients' updates to those that
+            it does not refuse, which alone are kept until it is applied.
     """
 
     init: Callable[[Float[Tensor, " d"]], State]
     apply: Callable[[Updates, State, Context], tuple[Updates, State]]
     fold: Callable[[State, Context], Folding] | None = None
     sends: Callable[[State], State] | None = None
+    admit: Callable[[Updates], Updates] | None = None
 
     def sent(self, state: State) -> State:
         """Return what goes to the clients beside the weights."""
@@ -53,8 +56,10 @@ class Transform:
         """Return what takes a round's updates part by part, whether the rule can fold or not."""
         if self.fold:
             return self.fold(state, context)
-        stack = _Stack(len(context.cohort))
-        return Folding(stack.add, lambda: self.apply(stack.whole(), state, context))
+        stack, admit = _Stack(len(context.cohort)), self.admit or (lambda part: part)
+        return Folding(
+            lambda part: stack.add(admit(part)), lambda: self.apply(stack.whole(), state, context)
+        )
 
 
 class _Stack:
@@ -78,8 +83,11 @@ class _Stack:
         return replace(concatenate(self._seen), delta=self._rows[: self._used])
 
 
-def stateless(function: Callable[[Updates, Context], Updates]) -> Transform:
-    """Make a transform of a function that remembers nothing.
+def stateless(
+    function: Callable[[Updates, Context], Updates],
+    admit: Callable[[Updates], Updates] | None = None,
+) -> Transform:
+    """Make a transform of a function that remembers nothing; ``admit`` as in ``Transform``.
 
     Example:
         >>> import torch
@@ -94,7 +102,7 @@ def stateless(function: Callable[[Updates, Context], Updates]) -> Transform:
     def apply(updates: Updates, state: State, context: Context) -> tuple[Updates, State]:
         return function(updates, context), state
 
-    return Transform(lambda params: {}, apply)
+    return Transform(lambda params: {}, apply, admit=admit)
 
 
 def chain(*transforms: Transform) -> Transform:
@@ -137,7 +145,8 @@ def chain(*transforms: Transform) -> Transform:
         return sent
 
     if not transforms or transforms[0].fold is None:
-        return Transform(init, apply, sends=sends)
+        admit = transforms[0].admit if transforms else None
+        return Transform(init, apply, sends=sends, admit=admit)
 
     def fold(state: State, context: Context) -> Folding:
         first = transforms[0].begin(select(state, "0/"), inside(context, 0))

@@ -32,7 +32,7 @@ def aggregator(rule: Rule) -> Transform:
         kept = collected(updates, context)
         return replace(kept, delta=rule(kept.delta, kept.weight))
 
-    return stateless(apply)
+    return stateless(apply, admit=sound)
 
 
 def tolerant(rule: TolerantRule, f: int, times: int, more: int) -> Transform:
@@ -57,7 +57,7 @@ def tolerant(rule: TolerantRule, f: int, times: int, more: int) -> Transform:
         kept = collected(updates, context)
         return replace(kept, delta=rule(kept.delta, remaining(kept, f, times, more)))
 
-    return stateless(apply)
+    return stateless(apply, admit=sound)
 
 
 def remaining(updates: Updates, f: int, times: int, more: int) -> int:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import fedqml.federated.aggregators as package
 from fedqml.core.angles import Angles
 from fedqml.core.errors import InputError
+from fedqml.core.transform import chain, stateless
 from fedqml.core.updates import Context, Updates, concatenate
 from fedqml.federated.aggregators import mean
 from fedqml.federated.calibration import Calibration
@@ -169,3 +170,28 @@ def test_a_thousand_orders_of_arrival_give_the_same_bits(factory, monkeypatch):
         result = rule.apply(arrived, state, context)[0].delta
         hashes.add(hashlib.sha256(result.numpy().tobytes()).hexdigest())
     assert len(hashes) == 1
+
+
+@each_rule
+def test_refused_rows_take_no_memory_as_they_come_one_by_one(factory):
+    delta = rows(9, 4, seed=3)
+    delta[5, 1] = torch.nan
+    updates, params = cohort(delta), torch.zeros(1, 4).double()
+    context = Context(1, updates.clients, params, seed=0, population=9)
+    rule, given = make(factory, 4), []
+
+    def spied(updates, state, context):
+        given.append(updates.delta)
+        return rule.apply(updates, state, context)
+
+    folding = chain(replace(rule, apply=spied), stateless(lambda u, c: u)).begin(
+        {f"0/{name}": value for name, value in rule.init(params[0]).items()}, context
+    )
+    for client in range(9):
+        alone = updates.keep(updates.clients == client)
+        folding.add(replace(alone, refused=updates.refused))
+    after, _ = folding.finish()
+    whole = aggregate(rule, updates)
+    torch.testing.assert_close(after.delta, whole.delta, rtol=1e-12, atol=1e-14)
+    assert 5 in after.refused.tolist()
+    assert all(bool(each.isfinite().all()) for each in given)

@@ -9,7 +9,7 @@ from torch import Tensor
 from fedqml.core.errors import require, whole
 from fedqml.core.transform import Transform
 from fedqml.core.updates import Context, State, Updates
-from fedqml.federated.aggregation import collected
+from fedqml.federated.aggregation import collected, sound
 from fedqml.federated.columns import combine, lengths
 
 
@@ -53,4 +53,4 @@ def centred_clipping(radius: float, iterations: int = 1) -> Transform:
             centre = centre + combine(share[None], rows, centre, torch.float64)[0]
         return replace(kept, delta=centre[None].to(rows.dtype)), {"centre": centre}
 
-    return Transform(init, apply)
+    return Transform(init, apply, admit=sound)

@@ -7,7 +7,7 @@ import torch
 from fedqml.core.errors import InputError, whole
 from fedqml.core.transform import Transform, stateless
 from fedqml.core.updates import Context, Updates
-from fedqml.federated.aggregation import collected
+from fedqml.federated.aggregation import collected, sound
 from fedqml.federated.columns import combine, gram
 
 
@@ -56,4 +56,4 @@ def fltrust(root: int) -> Transform:
         share = trust * scale * norms[own] / total if total > 0 else trust
         return replace(kept, delta=combine(share[None], kept.delta))
 
-    return stateless(apply)
+    return stateless(apply, admit=sound)

@@ -9,7 +9,7 @@ from torch import Tensor
 from fedqml.core.errors import require
 from fedqml.core.transform import Transform, stateless
 from fedqml.core.updates import Context, Updates
-from fedqml.federated.aggregation import collected, reported
+from fedqml.federated.aggregation import collected, reported, sound
 from fedqml.federated.columns import combine
 
 
@@ -50,7 +50,7 @@ def inverse_variance_mean(cap: float = 10.0) -> Transform:
         precision = 1 / _usable(variance, cap)
         return replace(kept, delta=combine((precision / precision.sum())[None], kept.delta))
 
-    return stateless(apply)
+    return stateless(apply, admit=sound)
 
 
 def _usable(variance: Float[Tensor, " k"], cap: float) -> Float[Tensor, " k"]:

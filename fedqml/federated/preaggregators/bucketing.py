@@ -8,7 +8,7 @@ from fedqml.core.errors import whole
 from fedqml.core.random import shuffled
 from fedqml.core.transform import Transform, stateless
 from fedqml.core.updates import Context, Updates
-from fedqml.federated.aggregation import collected
+from fedqml.federated.aggregation import collected, sound
 from fedqml.federated.columns import combine
 
 
@@ -56,4 +56,4 @@ def bucketing(size: int) -> Transform:
             reports={n: torch.tensordot(share, v, 1) for n, v in kept.reports.items()},
         )
 
-    return stateless(apply)
+    return stateless(apply, admit=sound)

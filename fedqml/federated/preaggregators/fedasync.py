@@ -7,7 +7,7 @@ import torch
 from fedqml.core.errors import InputError, require
 from fedqml.core.transform import Transform, stateless
 from fedqml.core.updates import Context, Updates
-from fedqml.federated.aggregation import collected
+from fedqml.federated.aggregation import collected, sound
 from fedqml.federated.staleness import Decay, staleness
 
 
@@ -50,4 +50,4 @@ def fedasync(alpha: float = 0.6, decay: Decay | None = None) -> Transform:
         moved = context.received(kept.clients.tolist()) - context.params
         return replace(kept, delta=share[:, None] * (moved + kept.delta))
 
-    return stateless(apply)
+    return stateless(apply, admit=sound)

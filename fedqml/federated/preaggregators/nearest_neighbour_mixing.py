@@ -7,7 +7,7 @@ import torch
 from fedqml.core.errors import whole
 from fedqml.core.transform import Transform, stateless
 from fedqml.core.updates import Context, Updates
-from fedqml.federated.aggregation import collected, remaining
+from fedqml.federated.aggregation import collected, remaining, sound
 from fedqml.federated.columns import combine, squared_distances
 
 
@@ -46,4 +46,4 @@ def nearest_neighbour_mixing(f: int) -> Transform:
         share = torch.zeros_like(distances).scatter_(1, nearest, 1 / count)
         return replace(kept, delta=combine(share, kept.delta))
 
-    return stateless(apply)
+    return stateless(apply, admit=sound)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from fedqml.core.transform import Transform, stateless
 from fedqml.core.updates import Context, Updates
-from fedqml.federated.aggregation import collected
+from fedqml.federated.aggregation import collected, sound
 from fedqml.federated.staleness import Decay, staleness
 
 
@@ -37,4 +37,4 @@ def staleness_scaling(decay: Decay) -> Transform:
         kept = collected(updates, context)
         return replace(kept, delta=decay(staleness(kept))[:, None] * kept.delta)
 
-    return stateless(apply)
+    return stateless(apply, admit=sound)
