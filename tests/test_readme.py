@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from fedqml.cli.main import main
+from fedqml.experiments.build import builder
 from fedqml.experiments.config import experiments, library
+from fedqml.experiments.rounds import begin, proceed
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
@@ -31,10 +33,21 @@ def test_the_python_blocks_run_and_the_model_learns(capsys):
     assert fq.run(task, fq.local.adam(), strategy, rounds=1, clients_per_round=3).rows[1]
 
 
-def test_the_devices_of_a_file_are_accepted():
-    (block,) = blocks("toml")
+def with_block(number):
     table = tomllib.loads(library()["breast_cancer"].read_text(encoding="utf-8"))
-    run, *_ = experiments(table | tomllib.loads(block), "readme", Path())
+    return table | tomllib.loads(blocks("toml")[number])
+
+
+def test_the_rules_of_a_file_train_and_the_back_door_and_the_time_are_measured():
+    run, *_ = experiments(with_block(0), "readme", Path(), ["run.rounds=2"])
+    federation = builder()(run)
+    *_, last = proceed(federation, begin(federation))
+    assert last.rows[2]["time"] > last.rows[1]["time"] > 0
+    assert 0 <= last.rows[2]["test_backdoor_success"] <= 1
+
+
+def test_the_devices_of_a_file_are_accepted():
+    run, *_ = experiments(with_block(1), "readme", Path())
     assert run.config["device"]["noise"]["readout"] == 0.02
     assert run.config["fleet"][0]["device"]["shots"] == 200
 
