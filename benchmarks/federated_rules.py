@@ -127,8 +127,7 @@ QUESTIONS = {
     ),
     "depth": Question(
         "Half of the clients have one layer of three",
-        "Digits 3, 5 and 8, Dirichlet 0.5, ten clients. For comparison: all have three layers, and "
-        "the five that have them are alone.",
+        "Digits 3, 5 and 8, Dirichlet 0.5, ten clients; the test is of the whole circuit.",
         {
             **SMALL,
             "model": {
