@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from fedqml.core.files import write_atomic
@@ -22,6 +23,7 @@ from fedqml.core.updates import Context, State, Updates
 from fedqml.experiments.environment import environment
 from fedqml.experiments.rounds import Federation, Row
 from fedqml.quantum.weight_angles import angles
+from fedqml.report.statistics import student
 from many_runs import Run, make_all, read
 
 SEEDS = range(5)
@@ -99,6 +101,7 @@ class Question:
         base: the same as an experiment.
         arms: by name, what each changes.
         columns: title and name of what is shown of it.
+        baseline: how the names begin of arms that those behind them are held against.
     """
 
     title: str
@@ -106,6 +109,7 @@ class Question:
     base: Table
     arms: Mapping[str, Table]
     columns: Mapping[str, str]
+    baseline: str = "mean"
 
 
 ACCURACY = {"test accuracy, %": "accuracy", "test loss": "loss"}
@@ -196,6 +200,7 @@ QUESTIONS = {
         {**SMALL, **server("mean")},
         {name: {"local": local} for name, local in descents((0.03, 0.1, 0.3, 1.0)).items()},
         ACCURACY,
+        "sgd",
     ),
     "time": Question(
         "Clients of unequal speed, by a virtual clock",
@@ -224,6 +229,7 @@ QUESTIONS = {
             ),
         },
         {**ACCURACY, f"seconds to {GOAL:.0%}": "reached", "seconds in all": "time"},
+        "synchronous, 5",
     ),
 }
 
@@ -279,14 +285,29 @@ def runs(question: Question) -> list[Run]:
 
 def section(question: Question, path: Path) -> str:
     rows = read(path)
-    heads = list(question.columns)
+    heads = [*question.columns, "accuracy beyond the baseline"]
     lines = [f"| | {' | '.join(heads)} |", "| --- |" + " --: |" * len(heads)]
+    baseline: dict[str, float] = {}
     for arm in question.arms:
         own = [row for row in rows if row["arm"] == arm]
         fields = [_field([row[name] for row in own], name) for name in question.columns.values()]
+        accuracies = {row["seed"]: 100 * float(row["accuracy"]) for row in own}
+        if arm.startswith(question.baseline):
+            baseline = accuracies
+            fields.append("")
+        else:
+            fields.append(_beyond(accuracies, baseline))
         stopped = sum(row["stopped"] != "0" for row in own)
         lines.append(f"| {arm}{f' ({stopped} broke off)' * bool(stopped)} | {' | '.join(fields)} |")
     return f"## {question.title}\n\n{question.about}\n\n" + "\n".join(lines) + "\n"
+
+
+def _beyond(accuracies: dict[str, float], baseline: dict[str, float]) -> str:
+    """Return the mean of the differences, seed by seed, with the interval of Student's test."""
+    estimate = student(np.array([accuracies[seed] - baseline[seed] for seed in baseline]))
+    assert estimate.interval is not None, "there are several seeds"
+    low, high = estimate.interval
+    return f"{estimate.mean:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
 def _field(values: list[str], name: str) -> str:
@@ -313,7 +334,9 @@ def main() -> None:
 
 Command: `python benchmarks/federated_rules.py`; {found["processor"]}, {found["cores"]} cores, \
 PyTorch {found["torch"]}, Python {found["python"]}. Means over the last {LAST} rounds and
-{len(SEEDS)} seeds ± standard deviation over seeds. The settings of every arm stand in the program.
+{len(SEEDS)} seeds ± standard deviation over seeds. Beyond the baseline, the arm without a number
+above it: differences of the same seed, their mean and its 95 % interval by Student's t. The
+settings of every arm stand in the program.
 
 {sections}
 What follows for a federation of one's own is in [which rule to use](../which_rule.md).

@@ -105,6 +105,24 @@ def stateless(
     return Transform(lambda params: {}, apply, admit=admit)
 
 
+def by_folding(
+    fold: Callable[[State, Context], Folding],
+    init: Callable[[Tensor], State] = lambda params: {},
+    sends: Callable[[State], State] | None = None,
+) -> Transform:
+    """Make a transform of how a rule folds updates; given all at once, it folds them as one part.
+
+    The arguments are fields of ``Transform``; without ``init`` it remembers nothing.
+    """
+
+    def apply(updates: Updates, state: State, context: Context) -> tuple[Updates, State]:
+        folding = fold(state, context)
+        folding.add(updates.sorted())
+        return folding.finish()
+
+    return Transform(init, apply, fold, sends)
+
+
 def chain(*transforms: Transform) -> Transform:
     """Return the transform that applies the given ones in order; of none, the identity.
 

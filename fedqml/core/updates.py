@@ -33,6 +33,7 @@ class Updates:
         notes: what the engine has to say of the round, for the history: it is read as the updates
             come from the engine, and rules need not pass it on.
         reports: what else the local rule has its clients say, by name, for the aggregator alone.
+        mixed: whether rows are made of several clients', so that no row is its client's own.
     """
 
     clients: Int[Tensor, " k"]
@@ -42,6 +43,7 @@ class Updates:
     refused: Int[Tensor, " r"] = field(default_factory=_nobody)
     notes: Mapping[str, Any] = field(default_factory=dict)
     reports: Mapping[str, Float[Tensor, "k ..."]] = field(default_factory=dict)
+    mixed: bool = False
 
     def keep(self, rows: Bool[Tensor, " k"]) -> "Updates":
         """Return the updates of the chosen rows; the clients of the others count as refused.
@@ -58,6 +60,7 @@ class Updates:
             {name: values[rows] for name, values in self.metrics.items()},
             torch.cat([self.refused, self.clients[~rows]]),
             reports={name: values[rows] for name, values in self.reports.items()},
+            mixed=self.mixed,
         )
 
     def owned(self) -> "Updates":
@@ -84,6 +87,7 @@ class Updates:
             {name: values[order] for name, values in self.metrics.items()},
             self.refused,
             reports={name: values[order] for name, values in self.reports.items()},
+            mixed=self.mixed,
         )
 
 
@@ -98,6 +102,7 @@ def concatenate(parts: list[Updates]) -> Updates:
         {name: torch.cat([p.metrics[name] for p in parts]) for name in parts[0].metrics},
         torch.cat([p.refused for p in parts]),
         reports={name: torch.cat([p.reports[name] for p in parts]) for name in parts[0].reports},
+        mixed=parts[0].mixed,
     )
 
 

@@ -266,7 +266,12 @@ class FederatedData:
         """
         numbers = self.data.numbers
         shares = self.clients if numbers is None else (numbers[rows] for rows in self.clients)
-        return self.data.pooled_digest.extended(("client", rows) for rows in shares)
+        tests = [
+            (f"{name} {part}", tensor)
+            for name, pair in sorted(self.further_tests.items())
+            for part, tensor in zip("xy", pair, strict=True)
+        ]
+        return self.data.pooled_digest.extended([*(("client", rows) for rows in shares), *tests])
 
     def common_digest(self) -> str:
         """Return the SHA-256 of what all machines of a federation must have alike.

@@ -69,7 +69,8 @@ def builder(transport: Transport | None = None) -> Build:
 
     def build(experiment: Experiment) -> Federation:
         own = _clients_key(experiment)
-        if own not in latest or transport:  # nodes are told of each experiment
+        # Nodes are told of each experiment, and what a user's function makes may remember a run.
+        if own not in latest or transport or any(":" in use for use in uses(experiment.config)):
             latest.clear()
             latest[own] = clients(experiment)
         return served(

@@ -30,16 +30,26 @@ def fubini_study(task: Task) -> Metric:
         ``torch.func`` can map it.
 
     Raises:
-        InputError: if the model has no quantum layer.
+        InputError: if the model has no quantum layer, or there are clients with smaller circuits,
+            whose states are others; in training, if a circuit's inputs do not begin with the batch.
     """
     given = task.objective(seed=0)
     if not quantum_layers(given.module):
         raise InputError("The model has no quantum layer whose state could have a metric.")
     objective = replace(given, module=on(reference())(given.module))
+    circuits = [layer.circuit for layer in quantum_layers(given.module)]
+    for other in given.equipped.values():
+        if [layer.circuit for layer in quantum_layers(other.module)] != circuits:
+            raise InputError(
+                "The metric is of the whole model's circuits, and clients that have smaller ones "
+                "would be given a wrong one: all must have the same."
+            )
+    # layers may share their weights, which then have one name
+    names = {id(parameter): name for name, parameter in objective.module.named_parameters()}
     weights = {
-        layer: ".".join(filter(None, (name, "weights")))
-        for name, layer in objective.module.named_modules()
-        if isinstance(layer, QuantumLayer)
+        layer: names[id(layer.weights)]
+        for layer in quantum_layers(objective.module)
+        if names[id(layer.weights)] in objective.packing.slices
     }
     pooled, key = objective.data.data, torch.zeros((), dtype=torch.int64)
 
@@ -50,6 +60,11 @@ def fubini_study(task: Task) -> Metric:
 
         def look(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             assert isinstance(layer, QuantumLayer)
+            if len(inputs[0]) != len(rows):
+                raise InputError(
+                    f"The metric needs a circuit's inputs with the {len(rows)} examples of the "
+                    f"batch in front, but their shape is {tuple(inputs[0].shape)}."
+                )
             each = fubini_study_diagonal(layer.circuit, inputs[0], layer.weights)
             each = each.reshape(len(rows), -1, each.shape[-1]).sum(1)
             mean = (each * mask[:, None]).sum(0) / mask.sum().clamp(min=1)

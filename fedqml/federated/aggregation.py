@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fedqml.core.errors import InputError, require, whole
 from fedqml.core.finite import finite_rows
-from fedqml.core.transform import Folding, Transform, stateless
+from fedqml.core.transform import Folding, Transform, by_folding, stateless
 from fedqml.core.updates import Context, State, Updates, concatenate
 
 Rule = Callable[[Float[Tensor, "k d"], Float[Tensor, " k"]], Float[Tensor, "1 d"]]
@@ -85,6 +85,23 @@ def collected(updates: Updates, context: Context) -> Updates:
     return kept
 
 
+def require_own_rows(updates: Updates, rule: str) -> None:
+    """Refuse updates whose rows are no single client's, for a rule that looks them up by client.
+
+    Args:
+        updates: what the rule is given.
+        rule: its name.
+
+    Raises:
+        InputError: if a rule that mixes rows comes before.
+    """
+    if updates.mixed:
+        raise InputError(
+            f"`{rule}` must know whose a row is: it must come before rules that mix rows, such as "
+            "`bucketing`."
+        )
+
+
 def reported(updates: Updates, report: str, rule: str) -> Float[Tensor, "k ..."]:
     """Return what an aggregator needs beside the updates.
 
@@ -121,12 +138,7 @@ def weighted_mean(weight: Callable[[Tensor], Tensor]) -> Transform:
         mean = _Mean(weight, context)
         return Folding(mean.add, lambda: (mean.finish(), state))
 
-    def apply(updates: Updates, state: State, context: Context) -> tuple[Updates, State]:
-        folding = fold(state, context)
-        folding.add(updates.sorted())
-        return folding.finish()
-
-    return Transform(lambda params: {}, apply, fold)
+    return by_folding(fold)
 
 
 class _Mean:

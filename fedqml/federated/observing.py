@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
+from torch.func import grad_and_value
 
 from fedqml.core.errors import InputError
 from fedqml.core.transform import prefixed, select
@@ -34,10 +35,15 @@ def observing(
         tell: from what is remembered to the report, in memory of its own.
 
     Raises:
-        InputError: if the optimiser is no local rule; before training, if it trains other weights
-            than the model's.
+        InputError: if the optimiser is no local rule of plain gradients; before training, if it
+            trains other weights than the model's.
     """
     require_rule(optimiser)
+    if optimiser.differentiate is not grad_and_value:
+        raise InputError(
+            f"The local rule `{report}` must be built around one that steps along plain gradients, "
+            "which ditto and quantum_natural_gradient do not."
+        )
     own = f"{report}/"
 
     def fresh(params: Tensor) -> State:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fedqml.core.angles import Angles
 from fedqml.core.errors import InputError, require
-from fedqml.core.transform import Folding, Transform
+from fedqml.core.transform import Folding, Transform, by_folding
 from fedqml.core.updates import Context, State, Updates, concatenate
 from fedqml.federated.aggregation import weighted_mean
 
@@ -49,12 +49,7 @@ def mean_but(columns: Callable[[Context], Int[Tensor, " a"]], rule: ColumnRule) 
 
         return Folding(add, finish)
 
-    def apply(updates: Updates, state: State, context: Context) -> tuple[Updates, State]:
-        folding = fold(state, context)
-        folding.add(updates.sorted())
-        return folding.finish()
-
-    return Transform(lambda params: {}, apply, fold)
+    return by_folding(fold)
 
 
 def mean_but_angles(angles: Angles, rule: ColumnRule) -> Transform:

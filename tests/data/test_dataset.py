@@ -188,6 +188,9 @@ def test_fingerprint_changes_with_anything_that_training_sees():
         given().split(iid(2)),
         given().split(iid(3)),
         given().split(lambda labels, owners, rng: Shares((torch.arange(6).flip(0),))),
+        replace(given().split(central()), further_tests={"a": TEST}),
+        replace(given().split(central()), further_tests={"b": TEST}),
+        replace(given().split(central()), further_tests={"a": (TEST[0], TEST[1].flip(0))}),
     ]
     assert len({v.fingerprint() for v in variants}) == len(variants)
 

@@ -1,5 +1,6 @@
 """Natural gradients: closed forms, the same from every engine, and what they need."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,45 @@ def test_masked_rows_do_not_count_and_repeated_circuits_add_up():
     torch.testing.assert_close(twice(weights, *ones(4)), 2 * once(weights, *ones(4)))
 
 
+def test_circuits_that_share_their_weights_add_up():
+    class Tied(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = (
+                QuantumLayer(arctan(3), rot_cnot(3, depth=1), measure=2) for _ in range(2)
+            )
+            self.second.weights = self.first.weights
+
+        def forward(self, x):
+            return self.first(x) + self.second(x)
+
+    class Alone(Tied):
+        def __init__(self):
+            super().__init__()
+            self.second = nn.Identity()
+
+        def forward(self, x):
+            return self.first(x)
+
+    tied, alone = (fq.fubini_study(task(model)) for model in (Tied, Alone))
+    weights = task(Alone).objective(0).first
+    torch.testing.assert_close(tied(weights, *ones(4)), 2 * alone(weights, *ones(4)))
+
+
+def test_inputs_that_do_not_begin_with_the_batch_are_refused():
+    class Patches(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = QuantumLayer(arctan(3), rot_cnot(3, depth=1), measure=2)
+
+        def forward(self, x):
+            return self.layer(torch.stack([x, x])).mean(0)
+
+    metric, first = fq.fubini_study(task(Patches)), task(Patches).objective(0).first
+    with pytest.raises(InputError, match="with the 4 examples of the batch in front"):
+        metric(first, *ones(4))
+
+
 def test_a_step_is_the_gradient_over_the_metric():
     problem = task(hybrid, clients=1)
     objective, damping = problem.objective(0), 0.1
@@ -82,7 +122,7 @@ def test_a_step_is_the_gradient_over_the_metric():
 
 @pytest.mark.parametrize(
     "optimiser",
-    [sgd(lr=0.1, batch_size=4, epochs=2), fisher(adam(lr=0.02, batch_size=4))],
+    [sgd(lr=0.1, batch_size=4, epochs=2), adam(lr=0.02, batch_size=4)],
 )
 def test_engines_agree(optimiser):
     problem = task(hybrid, partition=uneven)
@@ -108,6 +148,16 @@ def test_what_it_cannot_do_is_said_before_training():
         trained(problem, rule, MEAN, 1, in_place())
     with pytest.raises(InputError, match="which ditto does not"):
         quantum_natural_gradient(ditto(sgd()), metric)
+    with pytest.raises(InputError, match="`fisher` would report natural ones"):
+        quantum_natural_gradient(fisher(sgd()), metric)
+    with pytest.raises(InputError, match="must be built around one that steps along plain"):
+        fisher(rule)
+    deep = lambda: nn.Sequential(  # noqa: E731
+        nn.Linear(3, 2), QuantumLayer(arctan(2), rot_cnot(2, depth=2), measure=2)
+    )
+    smaller = replace(task(deep), fleet={1: fq.on(layers=1)})
+    with pytest.raises(InputError, match="clients that have smaller ones"):
+        fq.fubini_study(smaller)
     with pytest.raises(InputError, match="`damping` must be positive"):
         quantum_natural_gradient(sgd(), metric, damping=0.0)
     with pytest.raises(InputError, match="no quantum layer whose state could have a metric"):

@@ -12,9 +12,10 @@ import fedqml.federated.preaggregators as package
 from fedqml.core.errors import InputError
 from fedqml.core.transform import chain
 from fedqml.core.updates import Context, Updates
-from fedqml.federated.aggregators import coordinate_median, mean
+from fedqml.federated.aggregators import calibrated_mean, coordinate_median, mean, partial_mean
+from fedqml.federated.calibration import Calibration
 from fedqml.federated.decays import polynomial
-from fedqml.federated.preaggregators import bucketing, nearest_neighbour_mixing
+from fedqml.federated.preaggregators import bucketing, fedasync, nearest_neighbour_mixing
 
 SETTINGS = {
     "bucketing": {"size": 2},
@@ -137,3 +138,13 @@ def test_what_cannot_be_is_refused():
         nearest_neighbour_mixing(-1)
     single = apply(chain(bucketing(5), mean(weighted=False)), cohort(rows(5, 2)))
     torch.testing.assert_close(single.delta[0], rows(5, 2).mean(0))
+
+
+@pytest.mark.parametrize("first", [bucketing(1), bucketing(2), nearest_neighbour_mixing(0)])
+@pytest.mark.parametrize(
+    "behind", [fedasync(alpha=1.0), partial_mean(), calibrated_mean([Calibration()] * 4)]
+)
+def test_rules_that_look_rows_up_by_client_refuse_mixed_ones(first, behind):
+    with pytest.raises(InputError, match="must come before rules that mix rows"):
+        apply(chain(first, behind), cohort(rows(4, 2)))
+    assert len(apply(chain(behind), cohort(rows(4, 2))).delta) in (1, 4)

@@ -152,10 +152,11 @@ def test_a_calibration_weighs_by_signal_and_noise():
     assert all(ratio(weight * (1 + 0.1 * d)) < ratio(weight) for d in rows(50))
 
 
-def test_a_client_without_a_signal_is_refused():
-    found = apply(calibrated_mean([Calibration(), Calibration(0.0)]), cohort(rows(2)))
-    assert found.refused.tolist() == [1]
-    assert torch.equal(found.delta[0], rows(2)[0])
+def test_clients_without_a_signal_are_named_before_training():
+    with pytest.raises(InputError, match=r"leave nothing of what clients \[1\] learn"):
+        calibrated_mean([Calibration(), Calibration(0.0)])
+    with pytest.raises(InputError, match=r"clients \[0\]"):
+        calibrated_mean([Calibration(1.0, 10.0), Calibration()], shot_noise=1e300)
 
 
 def test_a_calibration_is_of_all_clients():

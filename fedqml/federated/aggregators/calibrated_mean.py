@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from fedqml.core.errors import InputError, require
-from fedqml.core.transform import Folding, Transform
+from fedqml.core.transform import Folding, Transform, by_folding
 from fedqml.core.updates import Context, State, Updates
-from fedqml.federated.aggregation import weighted_mean
+from fedqml.federated.aggregation import require_own_rows, weighted_mean
 from fedqml.federated.calibration import Calibration
 
 
@@ -26,9 +26,9 @@ def calibrated_mean(calibration: Sequence[Calibration], shot_noise: float = 1.0)
 
     Cautiously, s^2 is taken to be the same for all. Did noise shrink it by a_i^2, as it may where
     nothing but circuits is trained, exact but noisy clients would have to count for more than the
-    others. As of any weighted mean, the result is attenuated: by the weighted mean of the a_i. A
-    client with nothing left, ``a_i = 0``, is refused. Breakdown point 0; but clients cannot change
-    their weights, as what is known of their hardware comes from the server.
+    others. As of any weighted mean, the result is attenuated: by the weighted mean of the a_i.
+    Breakdown point 0; but clients cannot change their weights, as what is known of their hardware
+    comes from the server.
 
     Args:
         calibration: a and S of each client, as ``fq.calibration(task)`` has them from the devices
@@ -36,8 +36,9 @@ def calibrated_mean(calibration: Sequence[Calibration], shot_noise: float = 1.0)
         shot_noise: r, at least 0: a single shot's variance over that of examples; 0 ignores shots.
 
     Raises:
-        InputError: if ``shot_noise`` is out of range; before training, if the calibration is not of
-            all clients; in a round whose every update is refused.
+        InputError: if ``shot_noise`` is out of range, or a client has nothing left; before
+            training, if the calibration is not of all clients; in a round whose every update is
+            refused.
 
     Example:
         >>> u = Updates(torch.arange(2), torch.tensor([[0.0], [3.0]]), torch.ones(2), {})
@@ -47,6 +48,12 @@ def calibrated_mean(calibration: Sequence[Calibration], shot_noise: float = 1.0)
     """
     require(0 <= shot_noise < math.inf, "shot_noise", shot_noise, "be finite and at least 0")
     quality = torch.tensor([c.attenuation / (1 + shot_noise / c.shots) for c in calibration])
+    nothing = (quality < torch.finfo(torch.float32).tiny).nonzero().flatten().tolist()
+    if nothing:
+        raise InputError(
+            f"By the calibration, noise and shots leave nothing of what clients {nothing} learn: "
+            "the strategy must not weigh them by it, or they must not take part."
+        )
     mean = weighted_mean(lambda weight: weight)
 
     def fold(state: State, context: Context) -> Folding:
@@ -60,6 +67,7 @@ def calibrated_mean(calibration: Sequence[Calibration], shot_noise: float = 1.0)
             return quality.to(updates.weight)[updates.clients]
 
         def add(updates: Updates) -> None:
+            require_own_rows(updates, "calibrated_mean")
             folding.add(replace(updates, weight=updates.weight * of(updates)))
 
         def finish() -> tuple[Updates, State]:
@@ -68,9 +76,4 @@ def calibrated_mean(calibration: Sequence[Calibration], shot_noise: float = 1.0)
 
         return Folding(add, finish)
 
-    def apply(updates: Updates, state: State, context: Context) -> tuple[Updates, State]:
-        folding = fold(state, context)
-        folding.add(updates.sorted())
-        return folding.finish()
-
-    return Transform(lambda params: {}, apply, fold)
+    return by_folding(fold)

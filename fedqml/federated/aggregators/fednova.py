@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from fedqml.core.errors import require
-from fedqml.core.transform import Folding, Transform
+from fedqml.core.transform import Folding, Transform, by_folding
 from fedqml.core.updates import Context, State, Updates
 from fedqml.federated.aggregation import weighted_mean
 
@@ -58,9 +58,4 @@ def fednova(momentum: float = 0.0) -> Transform:
 
         return Folding(add, finish)
 
-    def apply(updates: Updates, state: State, context: Context) -> tuple[Updates, State]:
-        folding = fold(state, context)
-        folding.add(updates.sorted())
-        return folding.finish()
-
-    return Transform(lambda params: {}, apply, fold)
+    return by_folding(fold)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from fedqml.core.errors import require
 from fedqml.core.finite import finite_rows
-from fedqml.core.transform import Folding, Transform
+from fedqml.core.transform import Folding, Transform, by_folding
 from fedqml.core.updates import Context, State, Updates
 from fedqml.federated.aggregation import reported, sound, weighted_mean
 
@@ -22,11 +22,11 @@ def fisher_mean(damping: float = 1e-6) -> Transform:
     large F_i has a coordinate for itself.
 
     Args:
-        damping: l, positive, in units of F, squared gradients: coordinates in which every F_i is
-            far below it get the plain mean.
+        damping: l, from 1e-30 to 1e30 in units of F, squared gradients: coordinates in which every
+            F_i is far below it get the plain mean.
 
     Raises:
-        InputError: if the damping is not positive; before training, if the local rule does not
+        InputError: if the damping is out of range; before training, if the local rule does not
             report ``fisher``; in a round whose every update is refused.
 
     Example:
@@ -40,7 +40,8 @@ def fisher_mean(damping: float = 1e-6) -> Transform:
     Source: Matena and Raffel, arXiv:2111.09832 (Fisher merging, of the diagonal); as a federated
     rule, Jhunjhunwala, Wang and Joshi, arXiv:2403.12329 (FedFisher).
     """
-    require(damping > 0, "damping", damping, "be positive")
+    # what float32 can add and divide by
+    require(1e-30 <= damping <= 1e30, "damping", damping, "be from 1e-30 to 1e30")
     mean = weighted_mean(lambda n: n)
 
     def fold(state: State, context: Context) -> Folding:
@@ -49,9 +50,11 @@ def fisher_mean(damping: float = 1e-6) -> Transform:
         def add(updates: Updates) -> None:
             whole = sound(updates)
             fisher = reported(whole, "fisher", "fisher_mean")
-            usable = (fisher >= 0).all(1) & finite_rows(whole.delta * fisher)
-            kept = whole if usable.all() else whole.keep(usable)
-            precision = kept.reports["fisher"] + damping
+            precision = fisher + damping
+            usable = (fisher >= 0).all(1) & finite_rows(whole.delta * precision)
+            kept, precision = (
+                (whole, precision) if usable.all() else (whole.keep(usable), precision[usable])
+            )
             moved.add(replace(kept, delta=kept.delta * precision))
             matter.add(replace(kept, delta=precision))
 
@@ -61,9 +64,4 @@ def fisher_mean(damping: float = 1e-6) -> Transform:
 
         return Folding(add, finish)
 
-    def apply(updates: Updates, state: State, context: Context) -> tuple[Updates, State]:
-        folding = fold(state, context)
-        folding.add(updates.sorted())
-        return folding.finish()
-
-    return Transform(lambda params: {}, apply, fold)
+    return by_folding(fold)

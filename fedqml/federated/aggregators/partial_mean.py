@@ -6,6 +6,7 @@ from torch import Tensor
 
 from fedqml.core.transform import Transform
 from fedqml.core.updates import Context, Updates
+from fedqml.federated.aggregation import require_own_rows
 from fedqml.federated.own_columns import mean_but
 
 
@@ -37,6 +38,7 @@ def partial_mean() -> Transform:
         return torch.cat(left).unique() if left else torch.zeros(0, dtype=torch.int64)
 
     def rule(updates: Updates, context: Context) -> Float[Tensor, " a"]:
+        require_own_rows(updates, "partial_mean")
         own = columns(context)
         trains = torch.ones_like(updates.delta, dtype=torch.float64)
         for row, client in enumerate(updates.clients.tolist()):

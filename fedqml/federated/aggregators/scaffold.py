@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from fedqml.core.errors import InputError
-from fedqml.core.transform import Folding, Transform
+from fedqml.core.transform import Folding, Transform, by_folding
 from fedqml.core.updates import Context, State, Updates
 from fedqml.federated.aggregation import weighted_mean
 
@@ -52,12 +52,7 @@ def scaffold() -> Transform:
 
         return Folding(add, finish)
 
-    def apply(updates: Updates, state: State, context: Context) -> tuple[Updates, State]:
-        folding = fold(state, context)
-        folding.add(updates.sorted())
-        return folding.finish()
-
     def init(params: Tensor) -> State:
         return {"control": torch.zeros_like(params)}
 
-    return Transform(init, apply, fold, sends=lambda state: {"control": state["control"]})
+    return by_folding(fold, init, sends=lambda state: {"control": state["control"]})

@@ -6,7 +6,7 @@ from dataclasses import replace
 from torch import Tensor
 from torch.func import grad_and_value
 
-from fedqml.core.errors import require
+from fedqml.core.errors import InputError, require
 from fedqml.federated.plugins import Optimiser
 from fedqml.federated.training import Gradient, Local, Loss, require_rule
 
@@ -32,7 +32,8 @@ def quantum_natural_gradient(optimiser: Optimiser, metric: Metric, damping: floa
         damping: l, positive: bounds the steps of weights that do not move the state.
 
     Raises:
-        InputError: if the damping is not positive, or the optimiser has a gradient of its own.
+        InputError: if the damping is not positive, or the optimiser has a gradient of its own or
+            reports something.
 
     Example:
         >>> import torch
@@ -49,8 +50,12 @@ def quantum_natural_gradient(optimiser: Optimiser, metric: Metric, damping: floa
     """
     require_rule(optimiser)
     require(damping > 0, "damping", damping, "be positive")
-    plain = optimiser.differentiate is grad_and_value
-    require(plain, "optimiser", optimiser, "take plain gradients, which ditto does not")
+    if optimiser.differentiate is not grad_and_value or optimiser.report:
+        raise InputError(
+            "`quantum_natural_gradient` must be built around an optimiser that takes plain "
+            "gradients, which ditto does not, and that reports nothing: `fisher` would report "
+            "natural ones."
+        )
 
     def differentiate(loss: Loss) -> Gradient:
         one = optimiser.differentiate(loss)

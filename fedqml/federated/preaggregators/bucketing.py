@@ -54,6 +54,7 @@ def bucketing(size: int) -> Transform:
             weight=weight,
             metrics={name: share @ values for name, values in kept.metrics.items()},
             reports={n: torch.tensordot(share, v, 1) for n, v in kept.reports.items()},
+            mixed=True,
         )
 
     return stateless(apply, admit=sound)

@@ -7,7 +7,7 @@ import torch
 from fedqml.core.errors import InputError, require
 from fedqml.core.transform import Transform, stateless
 from fedqml.core.updates import Context, Updates
-from fedqml.federated.aggregation import collected, sound
+from fedqml.federated.aggregation import collected, require_own_rows, sound
 from fedqml.federated.staleness import Decay, staleness
 
 
@@ -44,6 +44,7 @@ def fedasync(alpha: float = 0.6, decay: Decay | None = None) -> Transform:
     def apply(updates: Updates, context: Context) -> Updates:
         if len(updates.delta) != len(updates.clients):
             raise InputError("`fedasync` must come before the rules that mix rows.")
+        require_own_rows(updates, "fedasync")
         kept = collected(updates, context)
         age = staleness(kept)
         share = alpha * (decay(age) if decay else torch.ones_like(age))

@@ -44,6 +44,6 @@ def nearest_neighbour_mixing(f: int) -> Transform:
         count = len(distances) - remaining(kept, f, 2, 1)
         nearest = distances.argsort(dim=1, stable=True)[:, :count]
         share = torch.zeros_like(distances).scatter_(1, nearest, 1 / count)
-        return replace(kept, delta=combine(share, kept.delta))
+        return replace(kept, delta=combine(share, kept.delta), mixed=True)
 
     return stateless(apply, admit=sound)
