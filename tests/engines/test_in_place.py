@@ -114,7 +114,7 @@ def test_rows_are_handed_on_in_the_same_memory():
     places = []
     train = in_place()(objective, sgd(batch_size=4), chain())
     context = Context(1, torch.arange(4), objective.first[None], seed=0)
-    train(context, {}, lambda part: places.append(part.delta.data_ptr()))
+    train(context, [0, 1, 2, 3], {}, lambda part: places.append(part.delta.data_ptr()))
     assert len(places) == 4
     assert len(set(places)) == 1
 
