@@ -157,7 +157,7 @@ def test_an_aggregator_leaves_what_belongs_to_the_clients():
 @each_rule
 def test_a_thousand_orders_of_arrival_give_the_same_bits(factory, monkeypatch):
     quick = {"iterations": 1} if factory.__name__ == "centred_clipping" else {}
-    rule, hashes, rng = make(factory, **quick), set(), np.random.default_rng(0)
+    rule, hashes, rng = make(factory, 3, **quick), set(), np.random.default_rng(0)
     updates = cohort(rows(7, 3, 5).float(), torch.arange(1.0, 8))
     sent = [updates.keep(updates.clients == client) for client in updates.clients]
     context = Context(1, updates.clients, torch.zeros(1, 3), seed=0, population=9)
