@@ -227,6 +227,15 @@ def test_the_clock_knows_no_buffer_of_its_own(tmp_path):
         builder()(experiment)
 
 
+def test_what_fails_in_one_s_own_clock_is_said_with_its_place():
+    def broken(given):
+        raise KeyError("boom")
+
+    for clock in (broken, synchronous(broken)):
+        with pytest.raises(InputError, match="clock: it fails with KeyError: 'boom'"):
+            ready(clock)
+
+
 def test_a_rule_for_stale_updates_needs_a_clock():
     with pytest.raises(InputError, match="needs a section `clock`"):
         ready(None)
