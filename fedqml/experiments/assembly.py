@@ -142,8 +142,13 @@ def served(
 
 
 def _timed(clock: Clock, work: Work, rounds: int, sends: bool) -> Schedule:
-    with placed("clock"):
-        timed = schedule(clock, work, rounds)
+    try:
+        with placed("clock"):
+            timed = schedule(clock, work, rounds)
+    except InputError:
+        raise
+    except Exception as error:  # the user's code: anything can come
+        raise InputError(f"clock: it fails with {type(error).__name__}: {error}") from error
     if sends and timed.stale:
         raise InputError(
             "A rule on the server's side sends its state with the weights, as `scaffold` does, "

@@ -155,6 +155,7 @@ def advance(federation: Federation, progress: Progress) -> Progress:
     turn = federation.turn(number)
     began = dict(zip(turn.clients, turn.versions, strict=True))
     ages = {client: progress.round - version for client, version in began.items()}
+    drawn = sorted((*turn.clients, *turn.absent))
     sent = federation.server.sent(progress.server)
     context = Context(
         number,
@@ -166,7 +167,8 @@ def advance(federation: Federation, progress: Progress) -> Progress:
         left_out=federation.left_out,
         begun={client: progress.past[str(began[client])] for client, age in ages.items() if age},
     )
-    at_server = replace(context, scope="server/")
+    # The absent were drawn, too; engines shall not train them.
+    at_server = replace(context, scope="server/", cohort=torch.tensor(drawn))
     folding = federation.server.begin(progress.server, at_server)
     notes: Row = {}
     if turn.absent:
@@ -194,12 +196,12 @@ def advance(federation: Federation, progress: Progress) -> Progress:
     share = updates.weight / updates.weight.sum()
     row: Row = {
         "round": number,
-        "clients": sorted((*turn.clients, *turn.absent)),
+        "clients": drawn,
         "refused": updates.refused.tolist(),
         "train_loss": _finite(float((share * updates.metrics["train_loss"]).sum())),
     }
     if federation.schedule:
-        row |= {"time": turn.time, STALENESS: list(ages.values())}
+        row |= {"time": turn.time, STALENESS: [ages.get(client) for client in drawn]}
     row |= notes
     row |= _tested(federation, params[0], number)
     absent = notes.get("absent", {})

@@ -23,6 +23,9 @@ Distribution = Annotated[Quantile, Plugin("fedqml.federated.distributions")]
 Durations = Callable[[int, Sequence[int]], list[float]]
 """``(round, clients)`` to the seconds from their beginning in a round to their arrival."""
 
+_MOST_UPDATES = 10**6  # of a schedule, which is made in advance: 100 000 take some seconds
+_LONGEST = 1e15  # seconds; sums of so few durations are finite
+
 
 @dataclass(frozen=True)
 class Work:
@@ -91,11 +94,46 @@ def schedule(clock: Clock, work: Work, rounds: int) -> Schedule:
         rounds: how many.
 
     Raises:
-        InputError: whatever the clock refuses.
+        InputError: for more than a million updates, a clock that makes fewer steps or some
+            that cannot be, and whatever the clock refuses.
     """
+    updates = rounds * work.cohort
+    if updates > _MOST_UPDATES:
+        raise InputError(
+            f"A clock makes all steps before training, with at most {_MOST_UPDATES} updates, but "
+            f"`rounds` times `clients_per_round` is {updates}."
+        )
     turns = tuple(islice(clock(work), rounds))
+    require(len(turns) == rounds, "rounds", rounds, f"be at most the clock's {len(turns)} steps")
+    before = 0.0
+    for number, turn in enumerate(turns, start=1):
+        if fault := _fault(turn, number, before, work):
+            raise InputError(f"In step {number} of the clock {fault}.")
+        before = turn.time or 0.0
     last = {version: n for n, turn in enumerate(turns, start=1) for version in turn.versions}
     return Schedule(turns, last)
+
+
+def _fault(turn: Turn, number: int, before: float, work: Work) -> str | None:
+    """Return what is wrong with a step, as one of a user's own clock may be."""
+    clients, versions, drawn = turn.clients, turn.versions, [*turn.clients, *turn.absent]
+    if not clients or len(drawn) > work.cohort:
+        return f"there must be from 1 to {work.cohort} clients, but they are {drawn}"
+    known = _are_below(len(work.samples), drawn) and len({*drawn}) == len(drawn)
+    if not known or list(clients) != sorted(clients):
+        there = len(work.samples) - 1
+        return f"clients must be different, from 0 to {there} and rising, but they are {drawn}"
+    if len(versions) != len(clients) or not _are_below(number, versions):
+        allowed = f"be one a client, from 0 to {number - 1}"
+        return f"`versions` must {allowed}, but they are {list(versions)}"
+    if not (isinstance(turn.time, int | float) and before <= turn.time < math.inf):
+        return f"`time` must be finite and at least {before:g}, but it is {turn.time!r}"
+    return None
+
+
+def _are_below(bound: int, values: Sequence[object]) -> bool:
+    # NumPy's numbers could not be written to the history.
+    return all(type(value) is int and 0 <= value < bound for value in values)
 
 
 @dataclass(frozen=True)
@@ -127,25 +165,38 @@ class Timing:
         """Return how long the clients of a run take.
 
         Raises:
-            InputError: if a distribution gives no duration.
+            InputError: if a distribution gives no duration, or one is longer than 1e15 s.
         """
-        paces = self.pace(uniform(len(work.samples), stream(work.seed, "pace")))
-        seconds = _durations("pace", paces) * np.array(work.samples)
-        for size, rate in ((work.bytes_down, self.download), (work.bytes_up, self.upload)):
-            seconds += size / rate if rate else 0.0
+        paces = _drawn("pace", self.pace, uniform(len(work.samples), stream(work.seed, "pace")))
+        seconds = _durations("pace", paces * np.array(work.samples))
+        for name, size in (("download", work.bytes_down), ("upload", work.bytes_up)):
+            if rate := getattr(self, name):
+                seconds += _durations(name, np.array(size / rate))
 
         def needed(round: int, clients: Sequence[int]) -> list[float]:
             whole = seconds[list(clients)]
             if self.latency:
                 draws = [uniform(2, s) for s in streams(work.seed, "latency", round, last=clients)]
-                both = self.latency(np.reshape(draws, (-1, 2)))
-                whole = whole + _durations("latency", both).sum(1)
+                both = _drawn("latency", self.latency, np.reshape(draws, (-1, 2)))
+                whole = whole + both.sum(1)
             return whole.tolist()
 
         return needed
 
 
+def _drawn(
+    name: str, spread: Quantile, p: Float64[np.ndarray, "*shape"]
+) -> Float64[np.ndarray, "*shape"]:
+    values = spread(p)
+    if np.shape(values) != p.shape:
+        raise InputError(f"Argument `{name}` must give a number for each probability.")
+    return _durations(name, values)
+
+
 def _durations(name: str, values: Float64[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
-    if not bool((np.isfinite(values) & (values >= 0)).all()):
-        raise InputError(f"Argument `{name}` must give finite numbers of seconds, none negative.")
+    if not bool(((values >= 0) & (values <= _LONGEST)).all()):
+        raise InputError(
+            f"Argument `{name}` must give seconds from 0 to {_LONGEST:g}, also for all that a "
+            "client does in a round."
+        )
     return values

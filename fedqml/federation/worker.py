@@ -158,6 +158,8 @@ def _settings(job: Job) -> dict[str, Any]:
     beyond = sorted(config.keys() - SECTIONS)
     if beyond:
         raise InputError(f"The job's settings have {beyond[:9]}, which those of no run have.")
+    if "clock" in config:
+        raise InputError("A node trains in real time, but the job has a `clock`.")
     # An experiment's signature has no engine in it, so nobody's consent covers own code here.
     for use in uses({"engine": config.get("engine")}):
         if use == "flower" or use not in catalogue(PLUGINS["engine"]):

@@ -223,7 +223,8 @@ def _virtual(record: Record) -> dict[str, int | float]:
     """Return what a round on a virtual clock has beside the rest."""
     if TIME not in record.fields:
         return {}
-    ages = record.counts(STALENESS)
+    present = [age for age in record.items(STALENESS) if age is not None]
+    ages = replace(record, fields={STALENESS: present}).counts(STALENESS)
     return {TIME: record.number(TIME), STALENESS: sum(ages) / len(ages) if ages else math.nan}
 
 

@@ -16,7 +16,7 @@ from fedqml.experiments.rounds import advance, begin, proceed
 from fedqml.experiments.run import run_in
 from fedqml.experiments.store import Store
 from fedqml.federated import aggregators, local
-from fedqml.federated.aggregators import mean
+from fedqml.federated.aggregators import fltrust, mean
 from fedqml.federated.attacks import free_rider
 from fedqml.federated.clocks import asynchronous, synchronous
 from fedqml.federated.compression import quantise
@@ -139,9 +139,23 @@ def test_late_clients_stand_in_the_history_and_train_nothing():
     for row in late:
         assert {int(client) for client in row["absent"]} < set(row["clients"])
         present = len(row["clients"]) - len(row["absent"])
-        assert len(row["staleness"]) == present
+        missing = {
+            str(c) for c, age in zip(row["clients"], row["staleness"], strict=True) if age is None
+        }
+        assert missing == row["absent"].keys()
         assert row["bytes_down"] == present * last.params.nbytes
         assert all(why.startswith("late: it takes") for why in row["absent"].values())
+
+
+def test_a_rule_that_needs_one_client_needs_all_in_each_round():
+    strategy, allowed = Strategy(server=fltrust(root=4)), "must be the number of clients, 6"
+    for clock in (None, UNEQUAL):
+        with pytest.raises(InputError, match=allowed):
+            ready(clock, strategy, k=5)
+    assert ended(ready(UNEQUAL, strategy, k=6)).round == 6
+    # With others late the root is there.
+    last = ended(ready(synchronous(lognormal(0.1, 1.0), deadline=0.8), strategy, k=6))
+    assert any("absent" in row for row in last.rows)
 
 
 def test_rules_that_send_their_state_need_fresh_clients():
@@ -225,6 +239,15 @@ def test_the_clock_knows_no_buffer_of_its_own(tmp_path):
     (experiment,) = experiments(few, "n", tmp_path)
     with pytest.raises(InputError, match=r"clock: .* at most the number of clients, 6"):
         builder()(experiment)
+
+
+def test_what_fails_in_one_s_own_clock_is_said_with_its_place():
+    def broken(given):
+        raise KeyError("boom")
+
+    for clock in (broken, synchronous(broken)):
+        with pytest.raises(InputError, match="clock: it fails with KeyError: 'boom'"):
+            ready(clock)
 
 
 def test_a_rule_for_stale_updates_needs_a_clock():

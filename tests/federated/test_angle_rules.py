@@ -12,10 +12,12 @@ from scipy.stats import circmean
 
 from fedqml.core.angles import Angles
 from fedqml.core.errors import InputError
+from fedqml.core.transform import chain
 from fedqml.core.updates import Context, Updates
 from fedqml.federated.aggregators import circular_mean, mean, su2_mean
 from fedqml.federated.columns import WIDTH
 from fedqml.federated.euler import euler_angles, quaternions
+from fedqml.federated.preaggregators import fedasync
 
 PI = math.pi
 seeds = st.integers(0, 10**6)
@@ -296,6 +298,20 @@ def test_rotations_that_are_the_same_have_their_angles(seed):
     before, x = uniform(1, 3, seed, spread=9.0)[0], uniform(1, 3, seed + 1)
     result = step(su2_mean(ONE), x.expand(4, -1), before=before)
     torch.testing.assert_close(result, x[0], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("rule", [circular_mean, su2_mean])
+def test_a_stale_step_is_one_from_the_newest_angles(rule):
+    now, begun, x = uniform(1, 3, 0), uniform(1, 3, 1)[0], uniform(1, 3, 2, spread=0.5)
+    only = torch.arange(1)
+    updates = Updates(only, x, torch.ones(1).double(), {"staleness": torch.ones(1).double()})
+    context = Context(2, only, now, seed=0, begun={0: begun})
+    step, _ = rule(ONE).apply(updates, {}, context)
+    torch.testing.assert_close(step.delta, x)
+    # fedasync's rows lead from there to the client's own angles.
+    both = chain(fedasync(1.0), rule(ONE))
+    step, _ = both.apply(updates, both.init(now[0]), context)
+    assert apart(now + step.delta, begun + x).max() < 1e-6
 
 
 def test_where_no_rotation_is_left_it_is_the_mean():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fedqml.core.errors import InputError
 from fedqml.core.random import shuffled, stream
-from fedqml.federated.clock import Timing, Work, schedule
+from fedqml.federated.clock import Timing, Turn, Work, schedule
 from fedqml.federated.clocks import asynchronous, synchronous
 from fedqml.federated.distributions import exponential, lognormal, uniform
 from fedqml.federated.sampling import sample
@@ -242,5 +242,58 @@ def test_what_is_out_of_range_is_refused():
             make()
     with pytest.raises(InputError, match="`concurrency` must be at most the number of clients, 2"):
         schedule(asynchronous(3, pace), work([1, 1], cohort=1), 1)
-    with pytest.raises(InputError, match="`pace` must give finite numbers of seconds"):
+    with pytest.raises(InputError, match=r"`pace` must give seconds from 0 to 1e\+15"):
         schedule(asynchronous(1, paces(-1, 1)), work([1, 1], cohort=1), 1)
+
+
+def test_a_schedule_of_which_there_is_no_end_is_refused_at_once():
+    with pytest.raises(InputError, match=r"at most 1000000 updates, but .* is 2000000000"):
+        schedule(synchronous(uniform(1.0, 1.0)), work([1, 1], cohort=2), 10**9)
+
+
+@pytest.mark.parametrize(
+    ("timing", "name"),
+    [
+        ({"pace": uniform(1e307, 1e307)}, "pace"),
+        ({"pace": uniform(1e14, 1e14)}, "pace"),  # 10 examples
+        ({"pace": uniform(1.0, 1.0), "latency": uniform(1e16, 1e16)}, "latency"),
+        ({"pace": uniform(1.0, 1.0), "download": 5e-324}, "download"),
+        ({"pace": uniform(1.0, 1.0), "upload": 1e-15}, "upload"),
+        ({"pace": lambda p: 1.0}, "pace"),
+        ({"pace": paces(1, 2)}, "pace"),
+    ],
+)
+def test_durations_that_nobody_can_wait_for_are_refused(timing, name):
+    given = work([11, 11, 11], cohort=2, down=10.0, up=10.0)
+    with pytest.raises(InputError, match=f"`{name}` must give"):
+        schedule(synchronous(**timing), given, 2)
+
+
+@pytest.mark.parametrize(
+    ("second", "fault"),
+    [
+        (Turn((), (), 2.0), "there must be from 1 to 2 clients"),
+        (Turn((0,), (1,), 2.0, {1: "late", 2: "late"}), "there must be from 1 to 2 clients"),
+        (Turn((0, 3), (1, 1), 2.0), "from 0 to 2 and rising"),
+        (Turn((-1, 1), (1, 1), 2.0), "from 0 to 2 and rising"),
+        (Turn((1, 0), (1, 1), 2.0), "from 0 to 2 and rising"),
+        (Turn((1, 1), (1, 1), 2.0), "from 0 to 2 and rising"),
+        (Turn((1,), (1,), 2.0, {1: "late"}), "from 0 to 2 and rising"),
+        (Turn((True,), (1,), 2.0), "from 0 to 2 and rising"),
+        (Turn((0, 1), (1,), 2.0), "`versions` must be one a client, from 0 to 1"),
+        (Turn((0, 1), (1, 2), 2.0), "`versions` must be one a client, from 0 to 1"),
+        (Turn((0, 1), (-1, 1), 2.0), "`versions` must be one a client, from 0 to 1"),
+        (Turn((0, 1), (0, 1), 0.5), "`time` must be finite and at least 1, but it is 0.5"),
+        (Turn((0, 1), (0, 1), float("inf")), "`time` must be finite"),
+        (Turn((0, 1), (0, 1), float("nan")), "`time` must be finite"),
+        (Turn((0, 1), (0, 1)), "`time` must be finite"),
+    ],
+)
+def test_steps_of_one_s_own_clock_are_checked(second, fault):
+    with pytest.raises(InputError, match=f"In step 2 of the clock .*{fault}"):
+        schedule(lambda work: iter([Turn((0, 1), (0, 0), 1.0), second]), work([1] * 3, 2), 2)
+
+
+def test_a_clock_of_one_s_own_that_ends_too_early_is_refused():
+    with pytest.raises(InputError, match="`rounds` must be at most the clock's 1 steps"):
+        schedule(lambda work: iter([Turn((0,), (0,), 1.0)]), work([1], 1), 2)

@@ -62,7 +62,9 @@ def rows(k, d, seed, dtype=torch.float64):
 def row(rule, delta, weight=None, state=None, clients=None):
     clients = torch.arange(len(delta)) if clients is None else clients
     weight = torch.ones(len(delta)).to(delta) if weight is None else weight
-    context = Context(1, clients, torch.zeros(1, delta.shape[1]).to(delta), 0, population=99)
+    context = Context(
+        1, clients, torch.zeros(1, delta.shape[1]).to(delta), 0, population=len(clients)
+    )
     state = rule.init(context.params[0]) if state is None else state
     metrics = {"train_loss": torch.zeros_like(weight), "steps": torch.ones_like(weight)}
     return rule.apply(Updates(clients, delta, weight, metrics), state, context)[0].delta[0]

@@ -481,6 +481,7 @@ def use(section, **table):
         (use("model", use="vgg_vqc", hidden=["a/../../b"]), "leads out of this node's folder"),
         (use("model", use="no_such"), "there is no `no_such`"),
         (use("data", use="digits"), "data are `digits`"),
+        (use("clock", use="asynchronous"), "real time"),
         (use("engine", use="flower"), "trains by itself"),
         (use("engine", use="os:system"), "the job's is `os:system`"),
         (use("engine", use="vectorised", of={"use": "os:system"}), "the job's is `os:system`"),

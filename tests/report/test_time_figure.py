@@ -54,6 +54,14 @@ def test_a_history_says_how_stale_its_rounds_were(tmp_path: Path) -> None:
     assert rest == [0.5, 2.5]
 
 
+def test_late_clients_have_no_staleness(tmp_path: Path) -> None:
+    write_run(tmp_path, extra={"time": [0.0, 2.0, 5.0], "staleness": [[], [None, 1], [None, None]]})
+    (run,) = read_results(tmp_path).runs
+    _, one, none = (row.values["staleness"] for row in run.rounds)
+    assert one == 1
+    assert math.isnan(none)
+
+
 def test_the_report_has_the_figure(tmp_path: Path) -> None:
     timed(tmp_path / "results")
     page = write_report(tmp_path / "results", tmp_path / "report")

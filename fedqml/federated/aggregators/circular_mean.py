@@ -16,9 +16,9 @@ def circular_mean(angles: Angles, least_length: float = 0.1) -> Transform:
 
     An angle's step is the direction of ``sum_i n_i exp(2pi i delta_i / T)``, at most half its
     period T; where trained angles lie on both sides of the cut, so that they differ by almost T,
-    the plain mean points the opposite way. The clients begin with the same angle, so the mean of
-    the steps is that of the angles. For a small spread s both means agree up to s^3. Other weights
-    are averaged as ``mean`` does.
+    the plain mean points the opposite way. Where clients begin with the same angle, the mean
+    of the steps is that of the angles; of stale ones it is that of the steps, as by ``mean``. For a
+    small spread s both means agree up to s^3. Other weights are averaged as ``mean`` does.
 
     Args:
         angles: which weights are angles; ``fedqml.angles(model)``. A file says nothing.

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from fedqml.core.errors import InputError, whole
+from fedqml.core.errors import InputError, require, whole
 from fedqml.core.transform import Transform, stateless
 from fedqml.core.updates import Context, Updates
 from fedqml.federated.aggregation import collected, sound
@@ -23,7 +23,8 @@ def fltrust(root: int) -> Transform:
         root: the client that is the server.
 
     Raises:
-        InputError: if ``root`` is negative; in a round without it.
+        InputError: if ``root`` is negative; where not all clients are drawn for each round, or in
+            a round without the root.
 
     Example:
         >>> import torch
@@ -38,12 +39,15 @@ def fltrust(root: int) -> Transform:
     whole("root", root, least=0)
 
     def apply(updates: Updates, context: Context) -> Updates:
+        k, n = len(context.cohort), context.population
+        allowed = f"be the number of clients, {n}, so that fltrust has its root in each round"
+        require(k >= n, "clients_per_round", k, allowed)
         kept = collected(updates, context)
         found = (kept.clients == root).nonzero()
         if not len(found):
             raise InputError(
-                f"In round {context.round} fltrust has no update of its root, client {root}: all "
-                "clients must take part in each round, and its training must not diverge."
+                f"In round {context.round} fltrust has no update of its root, client {root}: it "
+                "must take part in each round, and its training must not diverge."
             )
         own = int(found)
         products = gram(kept.delta)

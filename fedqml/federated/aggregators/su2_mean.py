@@ -21,7 +21,9 @@ def su2_mean(angles: Angles, least_gap: float = 0.1) -> Transform:
     the largest eigenvalue: the rotation with the greatest mean fidelity ``|<q, q_i>|^2`` to those
     of the clients. Unlike means of the three angles it does not depend on the axes that they are
     counted about. It becomes angles again, of all possible ones the nearest to the circular mean of
-    each. Other angles are averaged as ``circular_mean`` does, other weights as ``mean`` does.
+    each. Other angles are averaged as ``circular_mean`` does, other weights as ``mean`` does. A
+    stale client's rotation is where its step leads from the newest angles: as by ``mean``, it does
+    not take back what others did since the client began.
 
     Args:
         angles: which weights are angles; ``fedqml.angles(model)``. A file says nothing.
