@@ -11,7 +11,7 @@ _STEPS = 200
 
 def nearest_point(
     products: Float[Tensor, "k k"], weight: Float[Tensor, " k"]
-) -> tuple[Float[Tensor, " k"], float]:
+) -> Float[Tensor, " k"]:
     """Return the shares s that minimise ``sum_i w_i ||x_i - sum_j s_j x_j||``, ``sum_j s_j = 1``.
 
     From the best of the given points, if it is not itself the optimum, a step of Vardi and Zhang
@@ -26,20 +26,15 @@ def nearest_point(
         products: of the points, in float64. One whose square is infinite is left out.
         weight: w, positive.
 
-    Returns:
-        The shares, and the weighted mean distance.
-
     Source: Vardi and Zhang, PNAS 97(4), 2000; Weiszfeld, Tôhoku Math. J. 43, 1937.
     """
     used = products.diagonal().isfinite().nonzero()[:, 0]
     share = torch.zeros_like(weight)
-    share[used], value = _solve(products[used][:, used], weight[used] / weight[used].sum())
-    return share, value
+    share[used] = _solve(products[used][:, used], weight[used] / weight[used].sum())
+    return share
 
 
-def _solve(
-    products: Float[Tensor, "k k"], weight: Float[Tensor, " k"]
-) -> tuple[Float[Tensor, " k"], float]:
+def _solve(products: Float[Tensor, "k k"], weight: Float[Tensor, " k"]) -> Float[Tensor, " k"]:
     squares = distances_of(products)
     values = squares.sqrt() @ weight
     best = int(values.argmin())
@@ -54,7 +49,7 @@ def _solve(
     if strength <= there * (1 + 1e-12):
         # All of the best are optimal, and as the function is convex, so is their mean.
         equal = (values <= values[best] * (1 + 1e-14)).to(weight)
-        return equal / equal.sum(), float(values[best])
+        return equal / equal.sum()
     share = torch.zeros_like(weight)
     share[best] = there / strength
     share += (1 - there / strength) * pull / pull.sum()
@@ -63,7 +58,7 @@ def _solve(
 
 def _descend(
     products: Float[Tensor, "k k"], weight: Float[Tensor, " k"], share: Float[Tensor, " k"]
-) -> tuple[Float[Tensor, " k"], float]:
+) -> Float[Tensor, " k"]:
     value = float(weight @ _distances(products, share))
     for _ in range(_STEPS):
         towards = products @ share
@@ -82,7 +77,7 @@ def _descend(
             value = float(weight @ _distances(products, share))
         if float((share - before[0]).abs().max()) <= 1e-15:
             break
-    return share, value
+    return share
 
 
 def _distances(products: Float[Tensor, "k k"], share: Float[Tensor, " k"]) -> Float[Tensor, " k"]:

@@ -16,6 +16,7 @@ SETTINGS = {
     "constant": {"attackers": [3, 8], "value": 7.0},
     "free_rider": {"attackers": [3, 8]},
     "gaussian": {"attackers": [3, 8]},
+    "model_replacement": {"attackers": [3, 8]},
     "sign_flip": {"attackers": 0.4},
     "top_k": {"fraction": 0.5},
 }

@@ -43,10 +43,11 @@ def geometric_median(weighted: bool = False) -> Transform:
             # Around the last point, as products of long vectors have lost what tells close ones
             # apart.
             products = gram(rows, centre)
-            share, distance = nearest_point(products, weight)
+            share = nearest_point(products, weight)
             step = combine(share[None], rows, centre, torch.float64)[0]
             centre += step
-            if float(step.norm()) <= 1e-13 * distance:
+            # Of the distances the median, as a few may be as large as they like.
+            if float(step.norm()) <= 1e-13 * float(products.diagonal().median().sqrt()):
                 break
         return centre[None].to(rows.dtype)
 
