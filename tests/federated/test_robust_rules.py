@@ -263,6 +263,31 @@ def test_rows_beyond_the_range_of_squares_move_nothing():
     assert torch.isfinite(row(krum(2), x)).all()
 
 
+@pytest.mark.parametrize("far", [1e8, 1e15, 1e30, -3e38])
+def test_rows_at_any_distance_pull_the_geometric_median_by_their_direction_alone(far):
+    for seed in range(60):
+        x = rows(11, 4, seed)
+        away = rows(5, 4, seed + 1)
+        away /= lengths(away)[:, None]
+        medians = []
+        for distance in (far, 1e8 * far / abs(far)):
+            x[:5] = distance * away
+            medians.append(row(geometric_median(), x))
+        torch.testing.assert_close(*medians, rtol=0, atol=1e-7)
+
+
+def test_many_light_rows_in_one_place_do_not_hold_the_geometric_median_back():
+    x = rows(11, 2, 1)
+    x[:6] *= 1e-9
+    weight = torch.tensor([1.0] * 6 + [10.0] * 5).double()
+    updates = Updates(torch.arange(11), x, weight, {})
+    context = Context(1, updates.clients, torch.zeros(1, 2).double(), seed=0)
+    median = geometric_median(weighted=True).apply(updates, {}, context)[0].delta[0]
+    away = x - median
+    pull = (weight[:, None] * away / lengths(away)[:, None]).sum(0)
+    assert float(lengths(pull[None])) < 1e-6
+
+
 def test_a_geometric_median_counts_examples_only_if_it_is_told_to():
     x, weight = torch.tensor([[0.0], [1.0], [2.0]]), torch.tensor([9.0, 1.0, 1.0])
     assert float(row(geometric_median(), x, weight)) == 1

@@ -10,6 +10,7 @@ from fedqml.federated.columns import combine, gram
 from fedqml.federated.nearest_point import nearest_point
 
 _ROUNDS = 4
+_FAR = 1e4  # times the distance of most rows
 
 
 def geometric_median(weighted: bool = False) -> Transform:
@@ -43,12 +44,24 @@ def geometric_median(weighted: bool = False) -> Transform:
             # Around the last point, as products of long vectors have lost what tells close ones
             # apart.
             products = gram(rows, centre)
-            share = nearest_point(products, weight)
+            away = products.diagonal().sqrt()
+            typical = _most(away, weight)
+            reach = _FAR * typical if typical else torch.inf
+            # A row that is far away pulls by its direction alone, and pulls alike when it is
+            # nearer, where it costs no digits.
+            shrink = torch.where(away > reach, reach / away, 1.0)
+            share = shrink * nearest_point(torch.outer(shrink, shrink) * products, weight)
             step = combine(share[None], rows, centre, torch.float64)[0]
             centre += step
-            # Of the distances the median, as a few may be as large as they like.
-            if float(step.norm()) <= 1e-13 * float(products.diagonal().median().sqrt()):
+            if float(step.norm()) <= 1e-13 * typical:
                 break
         return centre[None].to(rows.dtype)
 
     return aggregator(rule)
+
+
+def _most(distances: Float[Tensor, " k"], weight: Float[Tensor, " k"]) -> float:
+    """Return the least distance within which there is more than half of all weight."""
+    ordered, places = distances.sort()
+    within = weight[places].cumsum(0) > weight.sum() / 2
+    return float(ordered[within.nonzero()[0]])
