@@ -61,7 +61,7 @@ def ours(rule: str) -> Callable[[], None]:
     objective = task(none).objective(0)
     train = in_place()(objective, RULES[rule](lr=LR, batch_size=BATCH), chain())
     context = Context(1, torch.arange(CLIENTS), objective.first[None], 0)
-    return lambda: train(context, {}, lambda part: None) and None
+    return lambda: train(context, list(range(CLIENTS)), {}, lambda part: None) and None
 
 
 def by_hand(rule: str) -> Callable[[], None]:

@@ -65,7 +65,7 @@ def ours(objective, engine) -> Round:
     def run(number: int, params: Tensor) -> Tensor:
         context = Context(number, cohort, params[None], SEED)
         folding = fq.mean().begin({}, context)
-        train(context, {}, folding.add)
+        train(context, cohort.tolist(), {}, folding.add)
         updates, _ = folding.finish()
         return params + updates.delta[0]
 

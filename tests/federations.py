@@ -48,10 +48,13 @@ def task(model=hybrid, dtype=torch.float64, **kwargs) -> Task:
     return Task(model, cross_entropy, data(**kwargs), dtype=dtype)
 
 
-def one_round(train, context: Context, state: State) -> tuple[Updates, State]:
-    """Return all updates of a round that an engine trains, and the clients' states."""
+def one_round(
+    train, context: Context, state: State, clients: list[int] | None = None
+) -> tuple[Updates, State]:
+    """Return the updates of a round's clients that an engine trains, and the clients' states."""
     parts: list[Updates] = []
-    after = train(context, state, lambda part: parts.append(part.owned()))
+    clients = context.cohort.tolist() if clients is None else clients
+    after = train(context, clients, state, lambda part: parts.append(part.owned()))
     return concatenate(parts), after
 
 

@@ -16,9 +16,10 @@ from fedqml.federated.training import Local, Received
 Collect = Callable[[Updates], None]
 """Takes the updates of some clients as soon as they are there; may keep their rows only as copies,
 for an engine may use their memory again."""
-Train = Callable[[Context, State, Collect], State]
-"""Train a round's cohort from the clients' states; hands on their updates in rising order of
-client, and returns the clients' states."""
+Train = Callable[[Context, list[int], State, Collect], State]
+"""Train clients of a round's cohort, all or some, given in rising order, from the clients' states;
+hands on their updates in that order, and returns the clients' states. ``Context.cohort`` stays that
+of the whole round, on which rules may depend."""
 Engine = Callable[[Objective, Local, Transform], Train]
 """Make ``Train`` of the objective, the local rule and the client's side of the strategy."""
 TrainRows = Callable[
@@ -42,13 +43,12 @@ def cohort_engine(make: MakeTrainRows, at_once: int) -> Engine:
     def engine(objective: Objective, local: Local, transform: Transform) -> Train:
         train_rows = make(objective, local)
 
-        def train(context: Context, state: State, collect: Collect) -> State:
+        def train(context: Context, clients: list[int], state: State, collect: Collect) -> State:
             after = dict(state)
-            cohort = context.cohort.tolist()
-            held = {client: objective.data.rows(client) for client in cohort}
-            for first in range(0, len(cohort), at_once):
+            held = {client: objective.data.rows(client) for client in clients}
+            for first in range(0, len(clients), at_once):
                 # A function, so that nothing of these is left while the next are trained.
-                after |= some(context, state, cohort[first : first + at_once], held, collect)
+                after |= some(context, state, clients[first : first + at_once], held, collect)
             return after
 
         def some(

@@ -1,9 +1,5 @@
 """Clients with different hardware in one federation."""
 
-from dataclasses import replace
-
-import torch
-
 from fedqml.core.transform import Transform
 from fedqml.core.updates import Context, State, Updates, concatenate
 from fedqml.data.task import Objective
@@ -27,14 +23,13 @@ def by_hardware(engine: Engine) -> Engine:
         if len(trains) == 1:
             return trains[objective]
 
-        def train(context: Context, state: State, collect: Collect) -> State:
+        def train(context: Context, clients: list[int], state: State, collect: Collect) -> State:
             groups: dict[Objective, list[int]] = {}
-            for client in context.cohort.tolist():
+            for client in clients:
                 groups.setdefault(objective.of(client), []).append(client)
             parts: list[Updates] = []
-            for kind, clients in groups.items():
-                here = replace(context, cohort=torch.tensor(clients))
-                state = trains[kind](here, state, lambda part: parts.append(part.owned()))
+            for kind, own in groups.items():
+                state = trains[kind](context, own, state, lambda part: parts.append(part.owned()))
             collect(concatenate(parts).sorted())
             return state
 

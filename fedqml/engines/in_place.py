@@ -64,11 +64,11 @@ def in_place() -> Engine:
         kept = {} if local.keep_state else tried.state
         del tried
 
-        def train(context: Context, state: State, collect: Collect) -> State:
+        def train(context: Context, clients: list[int], state: State, collect: Collect) -> State:
             after = dict(state)
             here = replace(context, scope="client/")
             place: _Workplace | None = None
-            held = {client: objective.data.rows(client) for client in context.cohort.tolist()}
+            held = {client: objective.data.rows(client) for client in clients}
             for client, rows in held.items():
                 start = context.received([client])
                 plan = local.plans([client], [rows], [context.rng("batches", client)])
@@ -78,7 +78,7 @@ def in_place() -> Engine:
                 loss = place.run(BatchPlan(*(field[0] for field in plan)))
                 steps = steps_of(plan).to(start)
                 reports = local.reports(place.state)
-                last = client == context.cohort[-1]  # nobody needs its memory any more
+                last = client == clients[-1]  # nobody needs its memory any more
                 for name, value in place.end(told, steps[0]).items():
                     after[f"{client}/local/{name}"] = value if last else value.clone()
                 updates = Updates(

@@ -182,7 +182,7 @@ def advance(federation: Federation, progress: Progress) -> Progress:
             metrics = {**metrics, STALENESS: stale.to(part.weight)}
         folding.add(replace(part, metrics=metrics))
 
-    clients = federation.train(context, progress.clients, collect)
+    clients = federation.train(context, list(turn.clients), progress.clients, collect)
     updates, server = folding.finish()
     require_one_row(updates, progress.params)
     params = progress.params + updates.delta

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Any
 
-import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from fedqml.core.denormals import denormals_as_zero
 from fedqml.core.errors import InputError
@@ -217,8 +218,7 @@ def _check(job: Job, federation: Federation, hosts: Collection[Host], least_rows
     elsewhere = sorted(job.clients.keys() - here)
     if elsewhere or not job.clients:
         raise InputError(f"This node trains the clients {sorted(here)}, but not {elsewhere}.")
-    drawn = sample(federation.clients, federation.clients_per_round, federation.seed, job.round)
-    others = sorted(job.clients.keys() - set(drawn.tolist()))
+    others = sorted(job.clients.keys() - set(_drawn(job, federation).tolist()))
     if others:
         raise InputError(f"The clients {others} are not drawn for round {job.round}.")
     rows = {client: len(federation.objective.data.clients[client]) for client in job.clients}
@@ -230,20 +230,30 @@ def _check(job: Job, federation: Federation, hosts: Collection[Host], least_rows
         )
 
 
+def _drawn(job: Job, federation: Federation) -> Int[Tensor, " cohort"]:
+    """Return the round's whole cohort, of which the job names a part."""
+    return sample(federation.clients, federation.clients_per_round, federation.seed, job.round)
+
+
 def _updates(
-    job: Job, federation: Federation, weights: torch.Tensor, sent: State, memory: Memory
+    job: Job, federation: Federation, weights: Tensor, sent: State, memory: Memory
 ) -> Updates:
     state: State = {}
     for client, after in job.clients.items():
         state |= prefixed(memory.state(job.signature, client, after), f"{client}/")
-    cohort = torch.tensor(list(job.clients))
-    population = federation.clients
     context = Context(
-        job.round, cohort, weights[None], federation.seed, sent=sent, population=population
+        job.round,
+        _drawn(job, federation),
+        weights[None],
+        federation.seed,
+        sent=sent,
+        population=federation.clients,
     )
     parts: list[Updates] = []
     with _inside():
-        state = federation.train(context, state, lambda part: parts.append(part.owned()))
+        state = federation.train(
+            context, list(job.clients), state, lambda part: parts.append(part.owned())
+        )
     for client, after in job.clients.items():
         own = select(state, f"{client}/")
         if own:

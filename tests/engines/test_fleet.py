@@ -5,13 +5,14 @@ import torch
 
 from fedqml.core.errors import InputError
 from fedqml.core.hashing import uniform
-from fedqml.core.transform import stateless
-from fedqml.core.updates import Context
+from fedqml.core.transform import chain
+from fedqml.core.updates import Context, Updates
 from fedqml.data.losses import cross_entropy
 from fedqml.data.task import Task
 from fedqml.engines import sequential, vectorised
 from fedqml.engines.fleet import by_hardware
 from fedqml.experiments.python import run
+from fedqml.federated.attacks import model_replacement, sign_flip
 from fedqml.federated.local import sgd
 from fedqml.quantum import Cost, Device, on
 from fedqml.quantum.devices.statevector import evaluate
@@ -30,18 +31,19 @@ def costs(circuit, inputs=True):
 
 WEAK = on(Device(weak, random=True, forward=costs, gradient=costs))
 FLEET = {1: WEAK, 4: WEAK, 5: on(Device(evaluate))}
+UNCHANGED = chain()
 
 
 def mixed(fleet=FLEET):
     return Task(hybrid, cross_entropy, data(), dtype=torch.float64, fleet=fleet)
 
 
-def updates(task, engine, cohort=(0, 1, 2, 4, 5)):
+def updates(task, engine, cohort=(0, 1, 2, 4, 5), client=UNCHANGED, clients=None):
     objective = task.objective(seed=0)
     local = sgd(lr=0.1, epochs=2, batch_size=4)
-    train = by_hardware(engine)(objective, local, stateless(lambda u, c: u))
+    train = by_hardware(engine)(objective, local, client)
     context = Context(1, torch.tensor(cohort), objective.first[None], seed=0)
-    found, _ = one_round(train, context, {})
+    found, _ = one_round(train, context, {}, clients)
     return found
 
 
@@ -61,6 +63,29 @@ def test_each_client_trains_on_its_own_hardware(engine):
 def test_both_engines_draw_the_same():
     one, other = updates(mixed(), sequential()), updates(mixed(), vectorised())
     torch.testing.assert_close(one.delta, other.delta, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("clients", [[0, 1, 2, 4, 5], [1, 4], [2]])
+@pytest.mark.parametrize("fleet", [{}, FLEET])
+@pytest.mark.parametrize(
+    ("attack", "factor"),
+    [
+        (sign_flip(0.4), -1),
+        (model_replacement([1, 2]), 5 / 2),
+        (model_replacement(0.2), 5),
+    ],
+)
+def test_attackers_are_those_of_the_whole_cohort(attack, factor, fleet, clients):
+    honest = updates(mixed(fleet), sequential(), clients=clients)
+    assert honest.clients.tolist() == clients
+    found = updates(mixed(fleet), sequential(), client=attack, clients=clients)
+    cohort = torch.tensor([0, 1, 2, 4, 5])
+    context = Context(1, cohort, torch.zeros(1, 1), seed=0)
+    ones = Updates(cohort, torch.ones(5, 1, dtype=torch.float64), torch.ones(5), {})
+    factors = attack.apply(ones, {}, context)[0].delta
+    assert sorted({*factors.flatten().tolist()}) == sorted([1, factor])
+    expected = honest.delta * factors[torch.isin(cohort, honest.clients)]
+    torch.testing.assert_close(found.delta, expected, rtol=0, atol=1e-13)
 
 
 def test_hardware_of_one_kind_is_one_objective():

@@ -50,7 +50,7 @@ def test_the_mean_of_rows_that_share_memory_is_that_of_a_stack():
     local, cohort = adam(lr=0.01, batch_size=4), torch.arange(6)
     context = Context(1, cohort, objective.first[None], seed=3)
     folding = mean().begin({}, context)
-    in_place()(objective, local, chain())(context, {}, folding.add)
+    in_place()(objective, local, chain())(context, cohort.tolist(), {}, folding.add)
     folded, _ = folding.finish()
     stack, _ = one_round(sequential()(objective, local, chain()), context, {})
     whole, _ = mean().apply(stack, {}, context)
@@ -114,7 +114,7 @@ def test_rows_are_handed_on_in_the_same_memory():
     places = []
     train = in_place()(objective, sgd(batch_size=4), chain())
     context = Context(1, torch.arange(4), objective.first[None], seed=0)
-    train(context, {}, lambda part: places.append(part.delta.data_ptr()))
+    train(context, [0, 1, 2, 3], {}, lambda part: places.append(part.delta.data_ptr()))
     assert len(places) == 4
     assert len(set(places)) == 1
 

@@ -33,6 +33,7 @@ TABLE = {
 }
 ONE = {"bern": [0, 1, 2, 3, 4, 5, 6]}
 TWO = {"bern": [0, 3, 6], "ulm": [1, 2, 4, 5]}
+EACH = {f"node{client}": [client] for client in range(7)}
 THREE = {"bern": [6], "ulm": [1, 2, 4], "wien": [0, 3, 5]}
 
 
@@ -97,6 +98,22 @@ def test_attackers_poison_their_rows_on_their_nodes(tmp_path):
     there = remote(InProcess(tmp_path, TWO), tmp_path, poison)
     assert there.summary["hash"] == here.summary["hash"]
     assert "test_backdoor_success" in there.summary["final"]
+
+
+@pytest.mark.parametrize("hosts", [TWO, EACH])
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "{use='sign_flip', attackers=0.4}",
+        "{use='free_rider', attackers=0.4}",
+        "{use='model_replacement', attackers=[0, 4]}",
+    ],
+)
+def test_attackers_on_nodes_are_those_of_the_whole_cohort(tmp_path, attack, hosts):
+    attacked = f"strategy.client=[{attack}]", "run.rounds=2"
+    here = run_experiment(experiment(*attacked), builder(), tmp_path, silent)
+    there = remote(InProcess(tmp_path, hosts), tmp_path, *attacked)
+    assert there.summary["hash"] == here.summary["hash"]
 
 
 def test_clients_of_unequal_hardware(tmp_path):

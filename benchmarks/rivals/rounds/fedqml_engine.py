@@ -36,7 +36,7 @@ def fedqml_engine(problem: RoundProblem) -> Callable[[], Weights]:
 
     def step() -> Weights:
         folding = strategy.server.begin(strategy.server.init(params[0]), context)
-        train(context, {}, folding.add)
+        train(context, list(range(problem.clients)), {}, folding.add)
         updates, _ = folding.finish()
         after = objective.packing.unpack((params + updates.delta)[0])
         pairs = zip(names, problem.weights, strict=True)

@@ -69,9 +69,9 @@ class Remote:
         stateful = bool(transform.init(objective.first))
         roster = Roster(self.transport, assigned.software, objective.data.names)
 
-        def train(context: Context, state: State, collect: Collect) -> State:
-            def job(clients: list[int]) -> Job:
-                states = {client: int(state.get(f"{client}/round", 0)) for client in clients}
+        def train(context: Context, clients: list[int], state: State, collect: Collect) -> State:
+            def job(hosted: list[int]) -> Job:
+                states = {client: int(state.get(f"{client}/round", 0)) for client in hosted}
                 return Job(
                     "train",
                     assigned.software,
@@ -82,13 +82,12 @@ class Remote:
                     clients=states,
                 )
 
-            cohort = context.cohort.tolist()
             weights, sent = context.params[0], context.sent
             received = Received(weights, sent, objective.packing)
             reports = local.reported(received)
             # Clients of unequal hardware are handed on together.
-            portion = len(cohort) if objective.equipped else self.portion
-            waiting = sorted(cohort)
+            portion = len(clients) if objective.equipped else self.portion
+            waiting = list(clients)
 
             def hand_on(got: Gathered) -> None:
                 """Hand on the first portions that are whole, so that few rows have to be held."""
@@ -106,7 +105,7 @@ class Remote:
 
             examples = [len(rows) for rows in objective.data.clients]
             got = gather(
-                *(self.transport, roster, self.terms, cohort, weights),
+                *(self.transport, roster, self.terms, clients, weights),
                 *(sent, reports, examples, job, came),
             )
             waiting = [client for client in waiting if client in got.rows]

@@ -77,9 +77,8 @@ def test_the_updates_of_separate_machines_are_those_of_one(pooled, tmp_path, eng
     for round in (1, 2):
         context = Context(round, torch.arange(3), progress.params, 7)
         for client, owner in enumerate(SIZES):
-            here = replace(context, cohort=torch.tensor([client]))
-            own, _ = one_round(machines[owner].train, here, {})
-            expected, _ = one_round(whole.train, here, {})
+            own, _ = one_round(machines[owner].train, context, {}, [client])
+            expected, _ = one_round(whole.train, context, {}, [client])
             assert torch.equal(own.delta, expected.delta)
             assert torch.equal(own.weight, expected.weight)
             assert torch.equal(own.metrics["train_loss"], expected.metrics["train_loss"])
@@ -90,9 +89,9 @@ def test_nodes_and_a_server_give_the_final_hash_of_one_machine(pooled, tmp_path)
     machines = [ready(part_of(pooled, tmp_path / owner, owner)) for owner in SIZES]
     server = ready(part_of(pooled, tmp_path / "server", "test"))
 
-    def gathered(context, state, collect):
-        for client in context.cohort.tolist():
-            machines[client].train(replace(context, cohort=torch.tensor([client])), {}, collect)
+    def gathered(context, clients, state, collect):
+        for client in clients:
+            machines[client].train(context, [client], {}, collect)
         return state
 
     ends = []
