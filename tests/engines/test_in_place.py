@@ -50,7 +50,7 @@ def test_the_mean_of_rows_that_share_memory_is_that_of_a_stack():
     local, cohort = adam(lr=0.01, batch_size=4), torch.arange(6)
     context = Context(1, cohort, objective.first[None], seed=3)
     folding = mean().begin({}, context)
-    in_place()(objective, local, chain())(context, {}, folding.add)
+    in_place()(objective, local, chain())(context, cohort.tolist(), {}, folding.add)
     folded, _ = folding.finish()
     stack, _ = one_round(sequential()(objective, local, chain()), context, {})
     whole, _ = mean().apply(stack, {}, context)
