@@ -90,14 +90,14 @@ def require_own_rows(updates: Updates, rule: str) -> None:
 
     Args:
         updates: what the rule is given.
-        rule: its name.
+        rule: its name, for people.
 
     Raises:
         InputError: if a rule that mixes rows comes before.
     """
     if updates.mixed:
         raise InputError(
-            f"`{rule}` must know whose a row is: it must come before rules that mix rows, such as "
+            f"{rule} must know whose a row is: it must come before rules that mix rows, such as "
             "`bucketing`."
         )
 

@@ -11,6 +11,7 @@ from fedqml.core.errors import InputError
 from fedqml.core.finite import finite_rows
 from fedqml.core.transform import Transform, stateless
 from fedqml.core.updates import Context, Updates
+from fedqml.federated.aggregation import require_own_rows
 
 Forge = Callable[
     [Float[Tensor, "a d"], Int[Tensor, " a"], Context], Float[Tensor, "a d"] | Float[Tensor, "1 d"]
@@ -65,11 +66,13 @@ def collusion(attackers: Attackers, collude: Collude) -> Transform:
         collude: what they send.
 
     Raises:
-        InputError: if ``attackers`` is neither; in a round without honest clients.
+        InputError: if ``attackers`` is neither; behind a rule that mixes rows; in a round without
+            honest clients.
     """
     checked(attackers)
 
     def apply(updates: Updates, context: Context) -> Updates:
+        require_own_rows(updates, "An attack")
         # The order of arrival must not matter.
         updates = updates.sorted()
         theirs = attackers_among(attackers, updates.clients, context)

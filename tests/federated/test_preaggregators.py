@@ -14,6 +14,7 @@ from fedqml.core.transform import chain
 from fedqml.core.updates import Context, Updates
 from fedqml.federated.aggregators import calibrated_mean, coordinate_median, mean, partial_mean
 from fedqml.federated.calibration import Calibration
+from fedqml.federated.collusions import alie
 from fedqml.federated.decays import polynomial
 from fedqml.federated.preaggregators import bucketing, fedasync, nearest_neighbour_mixing
 
@@ -142,7 +143,8 @@ def test_what_cannot_be_is_refused():
 
 @pytest.mark.parametrize("first", [bucketing(1), bucketing(2), nearest_neighbour_mixing(0)])
 @pytest.mark.parametrize(
-    "behind", [fedasync(alpha=1.0), partial_mean(), calibrated_mean([Calibration()] * 4)]
+    "behind",
+    [fedasync(alpha=1.0), partial_mean(), calibrated_mean([Calibration()] * 4), alie([3])],
 )
 def test_rules_that_look_rows_up_by_client_refuse_mixed_ones(first, behind):
     with pytest.raises(InputError, match="must come before rules that mix rows"):

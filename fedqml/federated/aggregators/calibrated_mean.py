@@ -67,7 +67,7 @@ def calibrated_mean(calibration: Sequence[Calibration], shot_noise: float = 1.0)
             return quality.to(updates.weight)[updates.clients]
 
         def add(updates: Updates) -> None:
-            require_own_rows(updates, "calibrated_mean")
+            require_own_rows(updates, "`calibrated_mean`")
             folding.add(replace(updates, weight=updates.weight * of(updates)))
 
         def finish() -> tuple[Updates, State]:

@@ -38,7 +38,7 @@ def partial_mean() -> Transform:
         return torch.cat(left).unique() if left else torch.zeros(0, dtype=torch.int64)
 
     def rule(updates: Updates, context: Context) -> Float[Tensor, " a"]:
-        require_own_rows(updates, "partial_mean")
+        require_own_rows(updates, "`partial_mean`")
         own = columns(context)
         trains = torch.ones_like(updates.delta, dtype=torch.float64)
         for row, client in enumerate(updates.clients.tolist()):

@@ -44,7 +44,7 @@ def fedasync(alpha: float = 0.6, decay: Decay | None = None) -> Transform:
     def apply(updates: Updates, context: Context) -> Updates:
         if len(updates.delta) != len(updates.clients):
             raise InputError("`fedasync` must come before the rules that mix rows.")
-        require_own_rows(updates, "fedasync")
+        require_own_rows(updates, "`fedasync`")
         kept = collected(updates, context)
         age = staleness(kept)
         share = alpha * (decay(age) if decay else torch.ones_like(age))
