@@ -135,8 +135,11 @@ def test_a_report_that_nobody_makes_is_missed_before_training(rule, report):
 
 @pytest.mark.parametrize("rule", [fisher, gradient_variance])
 def test_weights_beside_the_model_s_are_refused(rule):
-    with pytest.raises(InputError, match="which ditto does not"):
-        trained(task(with_dropout), rule(ditto(sgd())), Strategy(mean()), 1)
+    with pytest.raises(InputError, match="which ditto and quantum_natural_gradient do not"):
+        rule(ditto(sgd()))
+    longer = replace(sgd(), begin=lambda received, kept: (received.params.repeat(2), {}))
+    with pytest.raises(InputError, match="one that trains the model's weights alone"):
+        trained(task(with_dropout), rule(longer), Strategy(mean()), 1)
     with pytest.raises(InputError, match="be a plain optimiser"):
         ditto(rule(sgd()))
 
