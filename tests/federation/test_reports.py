@@ -12,7 +12,7 @@ from fedqml.experiments.build import builder
 from fedqml.experiments.run import run_experiment
 from tests.experiments.watching import silent
 from tests.federation.in_process import InProcess
-from tests.federation.test_worker import TWO, experiment, remote, rows
+from tests.federation.remote import TWO, experiment, remote, rows
 
 ADAM = "{use='adam', lr=0.02, batch_size=64}"
 VARIANCE = (
