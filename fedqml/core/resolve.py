@@ -18,9 +18,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from fedqml.core.errors import InputError
+
+Supplied = Mapping[str, Callable[[], Any]]
+"""How each parameter that is no setting is worked out, if a factory takes it."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +37,12 @@ class Plugin:
         package: where the factories live.
         supplied: parameters that are no settings. If there are some, the value is not what the
             factory returns but a function of these that returns it.
+        from_run: parameters that come from the run, as those of the factory around it do.
     """
 
     package: str
     supplied: tuple[str, ...] = ()
+    from_run: tuple[str, ...] = ()
 
 
 def catalogue(packages: Iterable[str]) -> dict[str, Callable[..., Any]]:
@@ -158,7 +164,11 @@ def settings(
 
 
 def call(
-    factory: Callable[..., Any], values: Mapping[str, Any], where: str, base: Path | None = None
+    factory: Callable[..., Any],
+    values: Mapping[str, Any],
+    where: str,
+    base: Path | None = None,
+    supplied: Supplied = MappingProxyType({}),
 ) -> Any:
     """Call a factory with checked settings, saying where they stand if it refuses them.
 
@@ -168,25 +178,32 @@ def call(
         where: their place in the experiment.
         base: the folder that relative paths start from: those of parameters annotated ``Path``, and
             of ``Literal["word"] | Path`` all texts but the words.
+        supplied: what is no setting; a factory gets those that it takes, and no others are made.
 
     Raises:
         InputError: whatever the factory refuses, with ``where`` before it.
     """
-    arguments = _arguments(factory, values, where, base)
+    arguments = _arguments(factory, values, where, base, supplied)
     with placed(where):
         return factory(**arguments)
 
 
 def _arguments(
-    factory: Callable[..., Any], values: Mapping[str, Any], where: str, base: Path | None
+    factory: Callable[..., Any],
+    values: Mapping[str, Any],
+    where: str,
+    base: Path | None,
+    supplied: Supplied,
 ) -> dict[str, Any]:
     hints = _hints(factory)
-    arguments = {}
+    taken = _named(factory, where)
+    arguments = {name: make() for name, make in supplied.items() if name in taken}
     for name, value in values.items():
         annotation = hints.get(name, Any)
         plugin = _plugin(annotation)
         if plugin and isinstance(value, dict):
-            arguments[name] = _construct(plugin, value, f"{where}.{name}", base)
+            own = {key: make for key, make in supplied.items() if key in plugin.from_run}
+            arguments[name] = _construct(plugin, value, f"{where}.{name}", base, own)
         else:
             relative = isinstance(value, str) and _is_path(value, annotation)
             arguments[name] = (base or Path()) / value if relative else value
@@ -219,7 +236,7 @@ def _nested(
     else:
         raise InputError(f"{where}.use is missing.")
     given = {key: value for key, value in table.items() if key != "use"}
-    return {"use": use, **settings(factory, given, where, plugin.supplied)}
+    return {"use": use, **settings(factory, given, where, plugin.supplied + plugin.from_run)}
 
 
 def _name(factory: Callable[..., Any], package: str) -> str:
@@ -230,12 +247,14 @@ def _name(factory: Callable[..., Any], package: str) -> str:
     return f"{factory.__module__}:{name}"
 
 
-def _construct(plugin: Plugin, table: Mapping[str, Any], where: str, base: Path | None) -> Any:
+def _construct(
+    plugin: Plugin, table: Mapping[str, Any], where: str, base: Path | None, supplied: Supplied
+) -> Any:
     factory = find(table["use"], [plugin.package], where)
     values = {key: value for key, value in table.items() if key != "use"}
     if not plugin.supplied:
-        return call(factory, values, where, base)
-    return functools.partial(factory, **_arguments(factory, values, where, base))
+        return call(factory, values, where, base, supplied)
+    return functools.partial(factory, **_arguments(factory, values, where, base, supplied))
 
 
 def _plugin(annotation: Any) -> Plugin | None:

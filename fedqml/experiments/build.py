@@ -4,6 +4,7 @@ import inspect
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -84,10 +85,11 @@ def builder(transport: Transport | None = None) -> Build:
 
     def clients(experiment: Experiment) -> Clients:
         config = experiment.config
-        from_run = _supplied("data", config["data"], seed=experiment.seed)
-        key = json.dumps([str(experiment.base.resolve()), config["data"], from_run])
+        source = find(config["data"]["use"], PLUGINS["data"], "data")
+        seed = experiment.seed if "seed" in inspect.signature(source).parameters else None
+        key = json.dumps([str(experiment.base.resolve()), config["data"], seed])
         if key not in sources:
-            sources[key] = _make(experiment, "data", config["data"], **from_run)
+            sources[key] = _make(experiment, "data", config["data"], seed=lambda: seed)
         data = sources[key]
         partition = _make(experiment, "partition", config["partition"])
         with placed("partition"):
@@ -124,11 +126,13 @@ def _clients_key(experiment: Experiment) -> str:
     return json.dumps([base, {**config, **apart}, experiment.seed, _own_code(experiment)])
 
 
-def _make(experiment: Experiment, section: str, table: dict[str, Any], **supplied: Any) -> Any:
+def _make(
+    experiment: Experiment, section: str, table: dict[str, Any], **supplied: Callable[[], Any]
+) -> Any:
     factory = find(table["use"], PLUGINS[section], section)
     values = {name: value for name, value in table.items() if name != "use"}
     try:
-        made = call(factory, {**values, **supplied}, section, experiment.base)
+        made = call(factory, values, section, experiment.base, supplied)
     except InputError:
         raise
     except Exception as error:  # the user's code: anything can come
@@ -149,11 +153,13 @@ def _make(experiment: Experiment, section: str, table: dict[str, Any], **supplie
 def _engine(experiment: Experiment, transport: Transport | None, data: str) -> Engine:
     table = experiment.config["engine"]
     there = {**experiment.config, "engine": table.get("on_nodes", table)}
-    code = _own_code(experiment)
-    what = {"config": there, "seed": experiment.seed, "code": code, "data": data}
-    assignment = Assignment(what, software(), experiment.run.checkpoint_every)
-    supplied = _supplied("engine", table, transport=transport, assignment=assignment)
-    return _make(experiment, "engine", table, **supplied)
+
+    def assignment() -> Assignment:
+        code = _own_code(experiment)
+        what = {"config": there, "seed": experiment.seed, "code": code, "data": data}
+        return Assignment(what, software(), experiment.run.checkpoint_every)
+
+    return _make(experiment, "engine", table, transport=lambda: transport, assignment=assignment)
 
 
 def _clock(experiment: Experiment) -> Clock | None:
@@ -165,27 +171,22 @@ def _side(experiment: Experiment, side: str, task: Task) -> Transform:
     section = f"strategy.{side}"
     entries = experiment.config["strategy"][side]
     return chain(
-        *(
-            _make(experiment, section, entry, **_from_task(section, entry, task))
-            for entry in entries
-        )
+        *(_make(experiment, section, entry, **_of_task(section, task)) for entry in entries)
     )
 
 
-def _from_task(section: str, table: dict[str, Any], task: Task) -> dict[str, Any]:
-    """Return what the section's factory takes of the task; nothing else is worked out."""
-    wanted = _supplied(section, table, **_OF_TASK)
-    return {name: work_out(task) for name, work_out in wanted.items()}
+def _of_task(section: str, task: Task) -> dict[str, Callable[[], Any]]:
+    return {name: partial(_OF_TASK[name], task) for name in SUPPLIED.get(section, ())}
 
 
 def _model(experiment: Experiment, data: Data) -> Callable[[], nn.Module]:
     table = experiment.config["model"]
     shape = tuple(data.x.shape[1:])
-    from_data = _supplied("model", table, shape=shape, classes=len(data.classes))
+    classes = len(data.classes)
     device = experiment.config.get("device")
 
     def model() -> nn.Module:
-        made = _make(experiment, "model", table, **from_data)
+        made = _make(experiment, "model", table, shape=lambda: shape, classes=lambda: classes)
         if device is None:
             return made
         with placed("device"):
@@ -201,7 +202,7 @@ def _local(experiment: Experiment, task: Task) -> Local:
         if budget != Budget():
             budgets |= dict.fromkeys(entry["clients"], budget)
     table = experiment.config["local"]
-    rule = _make(experiment, "local", table, **_from_task("local", table, task))
+    rule = _make(experiment, "local", table, **_of_task("local", task))
     return replace(rule, budgets=budgets)
 
 
@@ -222,12 +223,6 @@ def _fleet(experiment: Experiment, clients: int) -> dict[int, On]:
         if equipment != on():
             fleet |= dict.fromkeys(entry["clients"], equipment)
     return fleet
-
-
-def _supplied(section: str, table: dict[str, Any], **values: Any) -> dict[str, Any]:
-    """Return those of the values that the section's factory takes; a user's own may do without."""
-    parameters = inspect.signature(find(table["use"], PLUGINS[section], section)).parameters
-    return {name: values[name] for name in SUPPLIED.get(section, ()) if name in parameters}
 
 
 def _own_code(experiment: Experiment) -> str:

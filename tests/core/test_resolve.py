@@ -199,6 +199,27 @@ def test_of_a_nested_table_defaults_are_filled_in_at_every_depth():
     assert changed["ansatz"] == {"use": "rot_cnot", "depth": 3, "entangler": "ring"}
 
 
+def around(
+    rule: Annotated[object, Plugin("fedqml.engines", from_run=("metric",))] | None = None,
+    metric: int = 0,
+):
+    return rule, metric
+
+
+def within(metric: int, scale: float = 1.0):
+    return metric, scale
+
+
+def test_nested_factories_get_what_comes_from_the_run_and_nothing_else_is_worked_out():
+    table = {"rule": {"use": f"{__name__}:around", "rule": {"use": f"{__name__}:within"}}}
+    checked = settings(around, table, "here", ("metric",))
+    assert checked["rule"]["rule"] == {"use": f"{__name__}:within", "scale": 1.0}
+    supplied = {"metric": lambda: 7, "never": lambda: 1 / 0}
+    assert call(around, checked, "here", supplied=supplied) == (((7, 1.0), 7), 7)
+    with pytest.raises(InputError, match=r"here\.rule\.metric: unknown key"):
+        settings(around, {"rule": {"use": f"{__name__}:within", "metric": 1}}, "here")
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

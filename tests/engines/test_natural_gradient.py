@@ -164,18 +164,36 @@ def test_what_it_cannot_do_is_said_before_training():
         fq.fubini_study(task(with_dropout))
 
 
-def test_it_is_named_in_a_file_without_a_metric(tmp_path):
+NATURAL = {
+    "use": "quantum_natural_gradient",
+    "optimiser": {"use": "sgd", "lr": 0.1, "batch_size": 64},
+}
+
+
+def of_a_file(local):
     table = {
         "data": {"use": "breast_cancer"},
         "partition": {"use": "iid", "clients": 4},
         "model": {"use": "dense_vqc", "qubits": 2, "ansatz": {"depth": 1}},
-        "local": {
-            "use": "quantum_natural_gradient",
-            "optimiser": {"use": "sgd", "lr": 0.1, "batch_size": 64},
-        },
+        "local": local,
         "run": {"rounds": 2, "clients_per_round": 4},
     }
-    (run,) = experiments(table, "demo", Path())
+    return experiments(table, "demo", Path())[0]
+
+
+def test_it_is_named_in_a_file_without_a_metric(tmp_path):
+    run = of_a_file(NATURAL)
     assert run.config["local"].keys() == {"use", "optimiser", "damping"}
     final = run_experiment(run, builder(), tmp_path, silent).summary["final"]
     assert final["test_loss"] < 0.69
+
+
+def test_rules_of_a_file_are_built_around_it(tmp_path):
+    alone = run_experiment(of_a_file(NATURAL), builder(), tmp_path, silent).summary["final"]
+    pulled = {"use": "fedprox", "mu": 0.0, "optimiser": NATURAL}
+    twice = {"use": "fedprox", "mu": 0.0, "optimiser": pulled}
+    for local in (pulled, twice):
+        around = run_experiment(of_a_file(local), builder(), tmp_path, silent).summary["final"]
+        assert around["test_loss"] == pytest.approx(alone["test_loss"], rel=1e-6)
+    with pytest.raises(InputError, match="must be built around one that steps along plain"):
+        builder()(of_a_file({"use": "fisher", "optimiser": NATURAL}))
