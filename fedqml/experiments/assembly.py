@@ -26,8 +26,7 @@ class Clients:
     """The clients' side of a run, which those share that differ in the server's side only.
 
     Attributes:
-        task: what is learned.
-        objective: the same as a function of the weights.
+        objective: what is learned, as a function of the weights.
         local: how a client trains.
         transform: the client's side of the strategy.
         train: trains a cohort.
@@ -35,7 +34,6 @@ class Clients:
         seed: the run's seed.
     """
 
-    task: Task
     objective: Objective
     local: Local
     transform: Transform
@@ -58,29 +56,28 @@ def federation(
     """Check that everything fits together, before any training.
 
     Raises:
-        InputError: see ``clients_of`` and ``served``.
+        InputError: for a model that does not fit the data; see ``clients_of`` and ``served``.
     """
-    clients = clients_of(task, local, strategy.client, engine, seed)
+    seed = whole("seed", seed, least=0)
+    clients = clients_of(task.objective(seed), local, strategy.client, engine, seed)
     return served(clients, strategy.server, rounds, clients_per_round, code, clock)
 
 
 def clients_of(
-    task: Task, local: Local, transform: Transform, engine: Engine, seed: int
+    objective: Objective, local: Local, transform: Transform, engine: Engine, seed: int
 ) -> Clients:
-    """Check that model, data and local rule fit together, and make ready to train.
+    """Check that data and local rule fit together, and make ready to train.
 
     Raises:
-        InputError: for a model that does not fit the data, or a budget of nobody.
+        InputError: for a budget of nobody.
     """
-    seed = whole("seed", seed, least=0)
-    clients = len(task.data.clients)
+    clients = len(objective.data.clients)
     beyond = sorted(client for client in local.budgets if client not in range(clients))
     require(not beyond, "budgets", beyond, f"name clients from 0 to {clients - 1}")
-    objective = task.objective(seed)
     # On nodes each client has its own hardware anyway.
     on_nodes = isinstance(engine, Remote)
     train = (engine if on_nodes else by_hardware(engine))(objective, local, transform)
-    return Clients(task, objective, local, transform, train, on_nodes, seed)
+    return Clients(objective, local, transform, train, on_nodes, seed)
 
 
 def served(
@@ -99,7 +96,8 @@ def served(
     """
     rounds = whole("rounds", rounds, least=1)
     clients_per_round = whole("clients_per_round", clients_per_round, least=1)
-    objective, local, there = clients.objective, clients.local, len(clients.task.data.clients)
+    objective, local = clients.objective, clients.local
+    there = len(objective.data.clients)
     allowed = f"be at most the number of clients, {there}"
     require(clients_per_round <= there, "clients_per_round", clients_per_round, allowed)
     if clock and clients.on_nodes:

@@ -16,15 +16,15 @@ from fedqml.core.resolve import call, find, placed
 from fedqml.core.transform import Transform, chain
 from fedqml.data.dataset import Data
 from fedqml.data.losses import cross_entropy
-from fedqml.data.task import Task
+from fedqml.data.task import Objective, Task
 from fedqml.engines.cohort import Engine
 from fedqml.engines.remote.engine import Assignment
 from fedqml.engines.remote.transport import Transport
 from fedqml.experiments.assembly import Clients, clients_of, served
-from fedqml.experiments.calibration import calibration
+from fedqml.experiments.calibration import of_clients
 from fedqml.experiments.config import PLUGINS, SUPPLIED, Experiment, uses
 from fedqml.experiments.environment import software
-from fedqml.experiments.fubini_study import fubini_study
+from fedqml.experiments.fubini_study import metric_of
 from fedqml.experiments.rounds import Federation
 from fedqml.federated.budget import Budget
 from fedqml.federated.clock import Clock
@@ -45,12 +45,12 @@ _RETURNS: dict[str, type] = {
 }
 """What a section's factory returns; those of the other sections return functions."""
 
-_OF_TASK: dict[str, Callable[[Task], Any]] = {
-    "angles": lambda task: angles(task.objective(seed=0).module),
-    "calibration": calibration,
-    "metric": fubini_study,
+_OF_OBJECTIVE: dict[str, Callable[[Objective], Any]] = {
+    "angles": lambda objective: angles(objective.module),
+    "calibration": of_clients,
+    "metric": metric_of,
 }
-"""How what a factory may take of the task is worked out."""
+"""How what a factory may take of what is learned is worked out."""
 
 
 def builder(transport: Transport | None = None) -> Build:
@@ -76,7 +76,7 @@ def builder(transport: Transport | None = None) -> Build:
             latest[own] = clients(experiment)
         return served(
             latest[own],
-            _side(experiment, "server", latest[own].task),
+            _side(experiment, "server", latest[own].objective),
             experiment.run.rounds,
             experiment.run.clients_per_round,
             _own_code(experiment),
@@ -107,10 +107,11 @@ def builder(transport: Transport | None = None) -> Build:
             dtype=shares.data.x.dtype,
             fleet=_fleet(experiment, len(shares.clients)),
         )
+        objective = task.objective(experiment.seed)
         return clients_of(
-            task,
-            _local(experiment, task),
-            _side(experiment, "client", task),
+            objective,
+            _local(experiment, objective),
+            _side(experiment, "client", objective),
             _engine(experiment, transport, shares.common_digest()),
             experiment.seed,
         )
@@ -167,16 +168,19 @@ def _clock(experiment: Experiment) -> Clock | None:
     return None if table is None else _make(experiment, "clock", table)
 
 
-def _side(experiment: Experiment, side: str, task: Task) -> Transform:
+def _side(experiment: Experiment, side: str, objective: Objective) -> Transform:
     section = f"strategy.{side}"
     entries = experiment.config["strategy"][side]
     return chain(
-        *(_make(experiment, section, entry, **_of_task(section, task)) for entry in entries)
+        *(
+            _make(experiment, section, entry, **_of_objective(section, objective))
+            for entry in entries
+        )
     )
 
 
-def _of_task(section: str, task: Task) -> dict[str, Callable[[], Any]]:
-    return {name: partial(_OF_TASK[name], task) for name in SUPPLIED.get(section, ())}
+def _of_objective(section: str, objective: Objective) -> dict[str, Callable[[], Any]]:
+    return {name: partial(_OF_OBJECTIVE[name], objective) for name in SUPPLIED.get(section, ())}
 
 
 def _model(experiment: Experiment, data: Data) -> Callable[[], nn.Module]:
@@ -195,14 +199,14 @@ def _model(experiment: Experiment, data: Data) -> Callable[[], nn.Module]:
     return model
 
 
-def _local(experiment: Experiment, task: Task) -> Local:
+def _local(experiment: Experiment, objective: Objective) -> Local:
     budgets: dict[int, Budget] = {}
-    for entry in _entries(experiment, len(task.data.clients)):
+    for entry in _entries(experiment, len(objective.data.clients)):
         budget = Budget(entry.get("epochs"), entry.get("batches"))
         if budget != Budget():
             budgets |= dict.fromkeys(entry["clients"], budget)
     table = experiment.config["local"]
-    rule = _make(experiment, "local", table, **_of_task("local", task))
+    rule = _make(experiment, "local", table, **_of_objective("local", objective))
     return replace(rule, budgets=budgets)
 
 

@@ -11,11 +11,7 @@ from fedqml.quantum.noise.attenuation import attenuation
 
 
 def calibration(task: Task) -> list[Calibration]:
-    """Return what noise and shots of its devices do to each client's gradients.
-
-    The attenuation is that of ``fedqml.quantum.noise.attenuation``; of several circuits in a model
-    it is the product, and the shots are the fewest. Nothing is known of the noise in devices of
-    PennyLane's, and the samples of ``trajectories`` are no shots: no hardware has their errors.
+    """Return what noise and shots of its devices do to each client's gradients; see ``of_clients``.
 
     Args:
         task: with the fleet.
@@ -26,9 +22,21 @@ def calibration(task: Task) -> list[Calibration]:
     Raises:
         InputError: if the model has no quantum layer.
     """
-    objective = task.objective(seed=0)
+    return of_clients(task.objective(seed=0))
+
+
+def of_clients(objective: Objective) -> list[Calibration]:
+    """Return the calibration of each client.
+
+    The attenuation is that of ``fedqml.quantum.noise.attenuation``; of several circuits in a model
+    it is the product, and the shots are the fewest. Nothing is known of the noise in devices of
+    PennyLane's, and the samples of ``trajectories`` are no shots: no hardware has their errors.
+
+    Raises:
+        InputError: if the model has no quantum layer.
+    """
     kinds = {kind: _of(kind) for kind in (objective, *objective.equipped.values())}
-    return [kinds[objective.of(client)] for client in range(len(task.data.clients))]
+    return [kinds[objective.of(client)] for client in range(len(objective.data.clients))]
 
 
 def _of(objective: Objective) -> Calibration:

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from fedqml.core.errors import InputError
-from fedqml.data.task import Task
+from fedqml.data.task import Objective, Task
 from fedqml.experiments.costs import quantum_layers
 from fedqml.federated.local.quantum_natural_gradient import Metric
 from fedqml.quantum.devices.reference import reference
@@ -16,7 +16,7 @@ from fedqml.quantum.fubini_study import fubini_study_diagonal
 from fedqml.quantum.layer import QuantumLayer
 
 
-def fubini_study(task: Task) -> Metric:
+def fubini_study(task: Task, seed: int = 0) -> Metric:
     """Return the diagonal of the Fubini-Study metric of a model, averaged over a batch.
 
     A circuit that an example passes several times counts so often, as the product of its states
@@ -24,6 +24,7 @@ def fubini_study(task: Task) -> Metric:
 
     Args:
         task: the model and the data.
+        seed: of the run, with which weights that are not trained are drawn.
 
     Returns:
         ``(params, rows, mask) -> g``: from the weights ``(d,)`` and the batch to ``(d,)``;
@@ -33,7 +34,11 @@ def fubini_study(task: Task) -> Metric:
         InputError: if the model has no quantum layer, or there are clients with smaller circuits,
             whose states are others; in training, if a circuit's inputs do not begin with the batch.
     """
-    given = task.objective(seed=0)
+    return metric_of(task.objective(seed))
+
+
+def metric_of(given: Objective) -> Metric:
+    """Return the metric of an objective's model; see ``fubini_study``."""
     if not quantum_layers(given.module):
         raise InputError("The model has no quantum layer whose state could have a metric.")
     objective = replace(given, module=on(reference())(given.module))

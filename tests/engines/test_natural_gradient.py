@@ -44,6 +44,20 @@ def test_the_metric_of_a_model_is_that_of_its_circuit_at_what_comes_before_it():
     assert all((parts[name] == 1).all() for name in ("0.weight", "0.bias"))
 
 
+def test_weights_that_are_not_trained_are_those_of_the_run():
+    def frozen():
+        model = hybrid()
+        model[0].requires_grad_(False)
+        return model
+
+    objective = task(frozen).objective(3)
+    found = fq.fubini_study(task(frozen), seed=3)(objective.first, *ones(5))
+    layer, weights = objective.module[1], objective.packing.unpack(objective.first)["1.weights"]
+    x = objective.module[0](objective.data.data.x[:5])
+    own = fubini_study_diagonal(layer.circuit, x, weights).mean(0)
+    torch.testing.assert_close(objective.packing.unpack(found)["1.weights"], own)
+
+
 def test_masked_rows_do_not_count_and_repeated_circuits_add_up():
     problem = task(hybrid)
     metric, first = fq.fubini_study(problem), problem.objective(0).first
