@@ -253,7 +253,8 @@ def _construct(
     factory = find(table["use"], [plugin.package], where)
     values = {key: value for key, value in table.items() if key != "use"}
     if not plugin.supplied:
-        return call(factory, values, where, base, supplied)
+        with own_code(table["use"], where):
+            return call(factory, values, where, base, supplied)
     return functools.partial(factory, **_arguments(factory, values, where, base, supplied))
 
 
@@ -280,6 +281,27 @@ def placed(where: str) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
+
+
+@contextmanager
+def own_code(use: str, where: str) -> Iterator[None]:
+    """Say of whatever comes out of a user's own factory which one it is, and where it stands.
+
+    Example:
+        >>> with own_code("lab.rules:gentle", "local"):
+        ...     {}["lr"]
+        Traceback (most recent call last):
+        ...
+        fedqml.core.errors.InputError: local: `lab.rules:gentle` fails with KeyError: 'lr'
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # the user's code: anything can come
+        if ":" not in use:
+            raise
+        raise InputError(f"{where}: `{use}` fails with {type(error).__name__}: {error}") from error
 
 
 def _hints(factory: Callable[..., Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from torch import nn
 
 from fedqml.core.behaviour import behaviour
 from fedqml.core.errors import InputError
-from fedqml.core.resolve import call, find, placed
+from fedqml.core.resolve import call, find, own_code, placed
 from fedqml.core.transform import Transform, chain
 from fedqml.data.dataset import Data
 from fedqml.data.losses import cross_entropy
@@ -132,16 +132,8 @@ def _make(
 ) -> Any:
     factory = find(table["use"], PLUGINS[section], section)
     values = {name: value for name, value in table.items() if name != "use"}
-    try:
+    with own_code(table["use"], section):
         made = call(factory, values, section, experiment.base, supplied)
-    except InputError:
-        raise
-    except Exception as error:  # the user's code: anything can come
-        if ":" not in table["use"]:
-            raise
-        raise InputError(
-            f"{section}: `{table['use']}` fails with {type(error).__name__}: {error}"
-        ) from error
     wanted = _RETURNS.get(section)
     if not (isinstance(made, wanted) if wanted else callable(made)):
         raise InputError(

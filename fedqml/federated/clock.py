@@ -165,7 +165,7 @@ class Timing:
         """Return how long the clients of a run take.
 
         Raises:
-            InputError: if a distribution gives no duration, or one is longer than 1e15 s.
+            InputError: if a distribution fails or gives no duration, or one is longer than 1e15 s.
         """
         paces = _drawn("pace", self.pace, uniform(len(work.samples), stream(work.seed, "pace")))
         seconds = _durations("pace", paces * np.array(work.samples))
@@ -175,7 +175,7 @@ class Timing:
 
         def needed(round: int, clients: Sequence[int]) -> list[float]:
             whole = seconds[list(clients)]
-            if self.latency:
+            if self.latency is not None:
                 draws = [uniform(2, s) for s in streams(work.seed, "latency", round, last=clients)]
                 both = _drawn("latency", self.latency, np.reshape(draws, (-1, 2)))
                 whole = whole + both.sum(1)
@@ -187,16 +187,27 @@ class Timing:
 def _drawn(
     name: str, spread: Quantile, p: Float64[np.ndarray, "*shape"]
 ) -> Float64[np.ndarray, "*shape"]:
-    values = spread(p)
-    if np.shape(values) != p.shape:
-        raise InputError(f"Argument `{name}` must give a number for each probability.")
-    return _durations(name, values)
+    whose = f"the distribution `{getattr(spread, '__qualname__', spread)}`"
+    allowed = f"Argument `{name}` must give a number for each of an array of probabilities, but"
+    try:
+        values = np.asarray(spread(p))
+    except InputError:
+        raise
+    except Exception as error:  # the user's code: anything can come
+        raise InputError(f"{allowed} {whose} fails with {type(error).__name__}: {error}") from error
+    if values.dtype.kind not in "iuf" or values.shape != p.shape:
+        found = f"an array of type {values.dtype} and shape {values.shape} for shape {p.shape}"
+        raise InputError(f"{allowed} {whose} gives {found}.")
+    return _durations(name, values.astype(np.float64), whose)
 
 
-def _durations(name: str, values: Float64[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
-    if not bool(((values >= 0) & (values <= _LONGEST)).all()):
+def _durations(
+    name: str, values: Float64[np.ndarray, "*shape"], whose: str = "it"
+) -> Float64[np.ndarray, "*shape"]:
+    wrong = values[~((values >= 0) & (values <= _LONGEST))]
+    if wrong.size:
         raise InputError(
             f"Argument `{name}` must give seconds from 0 to {_LONGEST:g}, also for all that a "
-            "client does in a round."
+            f"client does in a round, but {whose} gives {wrong[0]:g}."
         )
     return values

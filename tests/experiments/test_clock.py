@@ -245,9 +245,31 @@ def test_what_fails_in_one_s_own_clock_is_said_with_its_place():
     def broken(given):
         raise KeyError("boom")
 
-    for clock in (broken, synchronous(broken)):
-        with pytest.raises(InputError, match="clock: it fails with KeyError: 'boom'"):
-            ready(clock)
+    with pytest.raises(InputError, match="clock: it fails with KeyError: 'boom'"):
+        ready(broken)
+
+
+def negative():
+    return lambda p: -p
+
+
+def failing():
+    raise KeyError("boom")
+
+
+@pytest.mark.parametrize(
+    ("own", "fault"),
+    [
+        ("negative", "clock: Argument `{}` must give seconds .* distribution `negative.* gives -"),
+        ("failing", "clock.{}: `.*:failing` fails with KeyError: 'boom'"),
+    ],
+)
+@pytest.mark.parametrize("name", ["pace", "latency"])
+def test_distributions_of_one_s_own_are_checked_before_training(tmp_path, name, own, fault):
+    clock = {**TABLE["clock"], name: {"use": f"{__name__}:{own}"}}
+    (experiment,) = experiments({**TABLE, "clock": clock}, "n", tmp_path)
+    with pytest.raises(InputError, match=fault.format(name)):
+        builder()(experiment)
 
 
 def test_a_rule_for_stale_updates_needs_a_clock():

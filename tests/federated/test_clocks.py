@@ -246,6 +246,35 @@ def test_what_is_out_of_range_is_refused():
         schedule(asynchronous(1, paces(-1, 1)), work([1, 1], cohort=1), 1)
 
 
+@pytest.mark.parametrize("name", ["pace", "latency"])
+@pytest.mark.parametrize(
+    ("own", "fault"),
+    [
+        (lambda p: 1 / 0, "fails with ZeroDivisionError: division by zero"),
+        (lambda p: p - 2, r"gives -1\.\d+"),
+        (lambda p: p * np.nan, "gives nan"),
+        (lambda p: p + np.inf, "gives inf"),
+        (lambda p: 3.0, r"gives an array of type float64 and shape \(\) for shape"),
+        (lambda p: None, "gives an array of type object"),
+        (lambda p: p.astype(str), "gives an array of type <U"),
+        (lambda p: p > 0, "gives an array of type bool"),
+        (lambda p: p + 1j, "gives an array of type complex128"),
+    ],
+)
+def test_a_distribution_of_one_s_own_is_named_where_it_gives_no_durations(name, own, fault):
+    own.__qualname__ = "mine"
+    spreads = {"pace": uniform(1.0, 1.0), name: own}
+    for clock in (synchronous(**spreads), asynchronous(1, **spreads)):
+        with pytest.raises(InputError, match=f"`{name}` must give .* `mine` {fault}"):
+            schedule(clock, work([1, 1], cohort=1), 1)
+
+
+def test_a_distribution_of_one_s_own_may_give_a_list():
+    clocks = [synchronous(spread) for spread in (lambda p: [2] * len(p), uniform(2.0, 2.0))]
+    one, two = (schedule(clock, work([1, 3], cohort=2), 2) for clock in clocks)
+    assert one == two
+
+
 def test_a_schedule_of_which_there_is_no_end_is_refused_at_once():
     with pytest.raises(InputError, match=r"at most 1000000 updates, but .* is 2000000000"):
         schedule(synchronous(uniform(1.0, 1.0)), work([1, 1], cohort=2), 10**9)
