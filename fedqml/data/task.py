@@ -17,6 +17,7 @@ from fedqml.core.hashing import fold
 from fedqml.core.keyed import begin_step, forget_numbers, number_layers
 from fedqml.core.packing import Packing, packing
 from fedqml.core.random import derive
+from fedqml.core.resolve import placed
 from fedqml.data.dataset import FederatedData
 from fedqml.data.losses import accuracy
 
@@ -271,7 +272,8 @@ class Objective:
 def _changed(
     module: nn.Module, change: Callable[[nn.Module], nn.Module], pack: Packing
 ) -> nn.Module:
-    other = change(deepcopy(module))  # it may work in place
+    with placed("fleet"):
+        other = change(deepcopy(module))  # it may work in place
     if not isinstance(other, nn.Module) or packing(other.named_parameters()) != pack:
         raise InputError(
             "What changes the model for a client's hardware must leave its trainable tensors as "

@@ -94,12 +94,13 @@ def served(
         InputError: for more clients a round than there are, a server that does not leave one row,
             or a clock that does not go with the rest.
     """
-    rounds = whole("rounds", rounds, least=1)
-    clients_per_round = whole("clients_per_round", clients_per_round, least=1)
     objective, local = clients.objective, clients.local
     there = len(objective.data.clients)
-    allowed = f"be at most the number of clients, {there}"
-    require(clients_per_round <= there, "clients_per_round", clients_per_round, allowed)
+    with placed("run"):
+        rounds = whole("rounds", rounds, least=1)
+        clients_per_round = whole("clients_per_round", clients_per_round, least=1)
+        allowed = f"be at most the number of clients, {there}"
+        require(clients_per_round <= there, "clients_per_round", clients_per_round, allowed)
     if clock and clients.on_nodes:
         raise InputError(
             "The engine `flower` trains on other machines, which take the time that they take: an "
@@ -117,7 +118,8 @@ def served(
     strategy = Strategy(server, clients.transform)
     bytes_up = try_strategy(strategy, trial, local, objective.packing, clock is not None)
     sent = server.sent(server.init(objective.first))
-    local.start(Received(objective.first, sent, objective.packing), {})
+    with placed("local"):
+        local.start(Received(objective.first, sent, objective.packing), {})
     timed = None
     if clock:
         samples = tuple(local.samples(c, len(own)) for c, own in enumerate(objective.data.clients))

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch import nn
 
 from fedqml.core.behaviour import behaviour
 from fedqml.core.errors import InputError
-from fedqml.core.resolve import call, find, own_code, placed
+from fedqml.core.resolve import Supplied, call, find, own_code, placed
 from fedqml.core.transform import Transform, chain
 from fedqml.data.dataset import Data
 from fedqml.data.losses import cross_entropy
@@ -89,7 +90,7 @@ def builder(transport: Transport | None = None) -> Build:
         seed = experiment.seed if "seed" in inspect.signature(source).parameters else None
         key = json.dumps([str(experiment.base.resolve()), config["data"], seed])
         if key not in sources:
-            sources[key] = _make(experiment, "data", config["data"], seed=lambda: seed)
+            sources[key] = _make(experiment, "data", config["data"], {"seed": lambda: seed})
         data = sources[key]
         partition = _make(experiment, "partition", config["partition"])
         with placed("partition"):
@@ -128,16 +129,21 @@ def _clients_key(experiment: Experiment) -> str:
 
 
 def _make(
-    experiment: Experiment, section: str, table: dict[str, Any], **supplied: Callable[[], Any]
+    experiment: Experiment,
+    section: str,
+    table: dict[str, Any],
+    supplied: Supplied = MappingProxyType({}),
+    where: str = "",
 ) -> Any:
-    factory = find(table["use"], PLUGINS[section], section)
+    where = where or section
+    factory = find(table["use"], PLUGINS[section], where)
     values = {name: value for name, value in table.items() if name != "use"}
-    with own_code(table["use"], section):
-        made = call(factory, values, section, experiment.base, supplied)
+    with own_code(table["use"], where):
+        made = call(factory, values, where, experiment.base, supplied)
     wanted = _RETURNS.get(section)
     if not (isinstance(made, wanted) if wanted else callable(made)):
         raise InputError(
-            f"{section}: `{table['use']}` must return a {wanted.__name__ if wanted else 'function'}"
+            f"{where}: `{table['use']}` must return a {wanted.__name__ if wanted else 'function'}"
             f", but it returned {made!r}."
         )
     return made
@@ -152,7 +158,8 @@ def _engine(experiment: Experiment, transport: Transport | None, data: str) -> E
         what = {"config": there, "seed": experiment.seed, "code": code, "data": data}
         return Assignment(what, software(), experiment.run.checkpoint_every)
 
-    return _make(experiment, "engine", table, transport=lambda: transport, assignment=assignment)
+    supplied: Supplied = {"transport": lambda: transport, "assignment": assignment}
+    return _make(experiment, "engine", table, supplied)
 
 
 def _clock(experiment: Experiment) -> Clock | None:
@@ -163,26 +170,22 @@ def _clock(experiment: Experiment) -> Clock | None:
 def _side(experiment: Experiment, side: str, objective: Objective) -> Transform:
     section = f"strategy.{side}"
     entries = experiment.config["strategy"][side]
-    return chain(
-        *(
-            _make(experiment, section, entry, **_of_objective(section, objective))
-            for entry in entries
-        )
-    )
+    supplied = _of_objective(section, objective)
+    return chain(*(_make(experiment, section, entry, supplied) for entry in entries))
 
 
-def _of_objective(section: str, objective: Objective) -> dict[str, Callable[[], Any]]:
+def _of_objective(section: str, objective: Objective) -> Supplied:
     return {name: partial(_OF_OBJECTIVE[name], objective) for name in SUPPLIED.get(section, ())}
 
 
 def _model(experiment: Experiment, data: Data) -> Callable[[], nn.Module]:
     table = experiment.config["model"]
     shape = tuple(data.x.shape[1:])
-    classes = len(data.classes)
+    supplied: Supplied = {"shape": lambda: shape, "classes": lambda: len(data.classes)}
     device = experiment.config.get("device")
 
     def model() -> nn.Module:
-        made = _make(experiment, "model", table, shape=lambda: shape, classes=lambda: classes)
+        made = _make(experiment, "model", table, supplied)
         if device is None:
             return made
         with placed("device"):
@@ -198,7 +201,7 @@ def _local(experiment: Experiment, objective: Objective) -> Local:
         if budget != Budget():
             budgets |= dict.fromkeys(entry["clients"], budget)
     table = experiment.config["local"]
-    rule = _make(experiment, "local", table, **_of_objective("local", objective))
+    rule = _make(experiment, "local", table, _of_objective("local", objective))
     return replace(rule, budgets=budgets)
 
 
@@ -214,7 +217,9 @@ def _entries(experiment: Experiment, clients: int) -> Iterator[dict[str, Any]]:
 def _fleet(experiment: Experiment, clients: int) -> dict[int, On]:
     fleet: dict[int, On] = {}
     for entry in _entries(experiment, clients):
-        device = _make(experiment, "device", entry["device"]) if "device" in entry else None
+        device = None
+        if "device" in entry:
+            device = _make(experiment, "device", entry["device"], where="fleet.device")
         equipment = on(device, entry.get("layers"), entry.get("qubits"))
         if equipment != on():
             fleet |= dict.fromkeys(entry["clients"], equipment)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fedqml.core.errors import InputError, require, whole
-from fedqml.core.resolve import call, find, nearest, settings
+from fedqml.core.resolve import call, find, nearest, placed, settings
 from fedqml.experiments.labels import LABELS, labels
 from fedqml.federated.budget import Budget
 
@@ -383,7 +383,8 @@ def _fleet(entries: Any) -> list[dict[str, Any]]:
             made["device"] = _resolve("device", _table(entry, "device"), "fleet.device")
         for key in ("layers", "qubits"):
             if key in entry:
-                whole(f"fleet.{key}", entry[key], least=1)
+                with placed("fleet"):
+                    whole(key, entry[key], least=1)
         budget = {key: entry[key] for key in ("epochs", "batches") if key in entry}
         call(Budget, settings(Budget, budget, "fleet"), "fleet")
         fleet.append(made)

@@ -10,6 +10,7 @@ from torch import Tensor
 from fedqml.core.errors import InputError
 from fedqml.core.packing import Packing
 from fedqml.core.random import stream
+from fedqml.core.resolve import placed
 from fedqml.core.transform import Strategy
 from fedqml.core.updates import Context, Updates
 from fedqml.experiments.traffic import bytes_of, measured
@@ -30,18 +31,22 @@ def try_strategy(
     row = torch.from_numpy(draws).mul_(1e-3).to(first.dtype)[None]
     ones = torch.ones_like(first[:1])
     try:
-        server = strategy.server.init(first)
-        received = Received(first, strategy.server.sent(server), packing)
-        reports = {n: torch.ones_like(v)[None] for n, v in local.reported(received).items()}
+        with placed("strategy.server"):
+            server = strategy.server.init(first)
+            received = Received(first, strategy.server.sent(server), packing)
+        with placed("local"):
+            reports = {n: torch.ones_like(v)[None] for n, v in local.reported(received).items()}
         one = Updates(cohort[:1], row, ones, {"train_loss": ones, "steps": ones}, reports=reports)
-        state = {name: value[None] for name, value in strategy.client.init(first).items()}
-        sent, _ = strategy.client.apply(one, state, context)
-        # One by one, as they come from an engine for large models: no stack but the rule's own.
-        folding = strategy.server.begin(server, context)
+        with placed("strategy.client"):
+            state = {name: value[None] for name, value in strategy.client.init(first).items()}
+            sent, _ = strategy.client.apply(one, state, context)
         metrics = {**one.metrics, STALENESS: 0 * ones} if timed else one.metrics
-        for client in range(len(cohort)):
-            folding.add(replace(one, clients=cohort[client : client + 1], metrics=metrics))
-        left, _ = folding.finish()
+        with placed("strategy.server"):
+            # One by one, as they come from an engine for large models: no stack but the rule's own.
+            folding = strategy.server.begin(server, context)
+            for client in range(len(cohort)):
+                folding.add(replace(one, clients=cohort[client : client + 1], metrics=metrics))
+            left, _ = folding.finish()
     except InputError:
         raise
     except Exception as error:  # the user's code: anything can come

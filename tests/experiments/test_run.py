@@ -440,13 +440,22 @@ def test_threads_are_set_for_the_run_and_put_back(build, tmp_path):
         (["partition.clients=456"], "partition"),
         (
             ["run.clients_per_round=5"],
-            "`clients_per_round` must be at most the number of clients, 4",
+            "run: Argument `clients_per_round` must be at most the number of clients, 4",
         ),
         (["model.qubits=0"], "model: Argument `qubits`"),
         (["model.qubits=1"], "`qubits` must be at least the number of classes, 2"),
         (["model.dropout=1.0"], r"model: Argument `dropout` must be in \[0, 1\)"),
         (["local.epochs=0"], "local: Argument `epochs` must be at least 1"),
         (["engine.at_once=0"], "engine: Argument `at_once` must be at least 1"),
+        (
+            ["local={use='personal_layers', layers=['head'], optimiser={use='sgd'}}"],
+            "local: Argument `layers` must fit tensors of the model",
+        ),
+        (["strategy.server=[{use='krum', f=2}]"], "strategy.server: Argument `f` must satisfy"),
+        (
+            ["strategy.client=[{use='sign_flip', attackers=[4]}]"],
+            "strategy.client: Argument `attackers` must name clients from 0 to 3",
+        ),
         (["strategy.server=[]"], "must leave one row, as the aggregator"),
         (["strategy.client=[{use='clip', norm=0}]"], "strategy.client: Argument `norm`"),
         (["data.test_fraction=2.0"], "data: Argument `test_fraction`"),

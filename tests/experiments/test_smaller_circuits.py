@@ -70,11 +70,12 @@ def test_smaller_circuits_cost_less():
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"layers": 0}, "`fleet.layers` must be at least 1"),
-        ({"layers": "one"}, "`fleet.layers` must be a whole number"),
-        ({"qubits": 1.5}, "`fleet.qubits` must be a whole number"),
-        ({"layers": 3}, "`layers` must be at most 2, the layers of the circuit"),
-        ({"qubits": 1}, "`qubits` must be at least 2, as the circuit measures Z0, Z1"),
+        ({"layers": 0}, "fleet: Argument `layers` must be at least 1"),
+        ({"layers": "one"}, "fleet: Argument `layers` must be a whole number"),
+        ({"qubits": 1.5}, "fleet: Argument `qubits` must be a whole number"),
+        ({"layers": 3}, "fleet: Argument `layers` must be at most 2, the layers of the circuit"),
+        ({"qubits": 1}, "fleet: Argument `qubits` must be at least 2, as .* measures Z0, Z1"),
+        ({"device": {"use": "sampled", "shots": 0}}, "fleet.device: Argument `shots` must be"),
         ({"depth": 1}, "fleet must be a list of tables like"),
     ],
 )
