@@ -17,8 +17,9 @@ from torch import Tensor
 from fedqml.core.files import write_atomic
 from fedqml.core.threads import threads
 from fedqml.experiments.build import builder
-from fedqml.experiments.config import Experiment, load
+from fedqml.experiments.config import load
 from fedqml.experiments.environment import environment
+from fedqml.experiments.experiment import Experiment
 from fedqml.experiments.rounds import advance, begin
 
 WARM_UP = 3

@@ -9,8 +9,9 @@ from fedqml.cli.own_code import find_own_code
 from fedqml.core.errors import InputError, require
 from fedqml.core.files import write_atomic, write_json
 from fedqml.experiments.build import builder
-from fedqml.experiments.config import Experiment, load
+from fedqml.experiments.config import load
 from fedqml.experiments.costs import quantum_layers
+from fedqml.experiments.experiment import Experiment
 from fedqml.quantum.analysis import Profile, profile
 from fedqml.quantum.circuit import Circuit
 from fedqml.report.fidelity_figure import draw_fidelities

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fedqml.core.errors import InputError
-from fedqml.experiments.config import Experiment
+from fedqml.experiments.experiment import Experiment
 from fedqml.experiments.rounds import Federation
 from fedqml.experiments.run import Outcome, Watch
 

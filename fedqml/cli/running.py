@@ -14,7 +14,8 @@ from fedqml.core.errors import InputError
 from fedqml.core.optional import require_library
 from fedqml.engines.remote.transport import Transport
 from fedqml.experiments.build import Build, builder
-from fedqml.experiments.config import Experiment, load
+from fedqml.experiments.config import load
+from fedqml.experiments.experiment import Experiment
 from fedqml.experiments.run import check, run_experiment
 from fedqml.experiments.store import Busy, Store
 

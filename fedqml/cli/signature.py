@@ -30,7 +30,8 @@ def execute(options: argparse.Namespace) -> int:
     import json
 
     from fedqml.cli.own_code import find_own_code
-    from fedqml.experiments.config import load, signature
+    from fedqml.experiments.config import load
+    from fedqml.experiments.experiment import signature
 
     find_own_code(options.experiment)
     arms: dict[str, tuple[str, list[int], Any]] = {}

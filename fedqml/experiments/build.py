@@ -23,10 +23,11 @@ from fedqml.engines.remote.engine import Assignment
 from fedqml.engines.remote.transport import Transport
 from fedqml.experiments.assembly import Clients, clients_of, served
 from fedqml.experiments.calibration import of_clients
-from fedqml.experiments.config import PLUGINS, SUPPLIED, Experiment, uses
 from fedqml.experiments.environment import software
+from fedqml.experiments.experiment import Experiment, uses
 from fedqml.experiments.fubini_study import metric_of
 from fedqml.experiments.rounds import Federation
+from fedqml.experiments.sections import PLUGINS, SUPPLIED
 from fedqml.federated.budget import Budget
 from fedqml.federated.clock import Clock
 from fedqml.federated.training import Local

@@ -17,7 +17,7 @@ from fedqml.data.task import Objective, Task
 from fedqml.engines.cohort import Engine
 from fedqml.engines.vectorised import vectorised
 from fedqml.experiments.assembly import federation
-from fedqml.experiments.config import identifier
+from fedqml.experiments.experiment import identifier
 from fedqml.experiments.rounds import Progress, Row, begin, proceed
 from fedqml.experiments.run import Watch, run_in
 from fedqml.experiments.store import Store

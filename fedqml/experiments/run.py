@@ -17,9 +17,9 @@ from fedqml.core.errors import InputError
 from fedqml.core.files import write_atomic
 from fedqml.core.threads import threads
 from fedqml.experiments.build import Build
-from fedqml.experiments.config import Experiment
 from fedqml.experiments.costs import quantum_layers
 from fedqml.experiments.environment import PACKAGES, environment
+from fedqml.experiments.experiment import Experiment
 from fedqml.experiments.labels import LABELS
 from fedqml.experiments.predictions import predictions
 from fedqml.experiments.rounds import Federation, Progress, Row, begin, proceed

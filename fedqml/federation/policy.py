@@ -9,7 +9,8 @@ from typing import Any
 
 from fedqml.core.errors import InputError, require
 from fedqml.core.resolve import call, catalogue, find, placed, settings
-from fedqml.experiments.config import PLUGINS, SUPPLIED, signature, uses
+from fedqml.experiments.experiment import signature, uses
+from fedqml.experiments.sections import PLUGINS, resolved
 
 TEMPLATE = """\
 # What this node accepts. What is left out is not limited, but for own code and devices elsewhere,
@@ -72,7 +73,7 @@ class Policy:
     Attributes:
         file: where this stands; relative paths start from its folder.
         data: the data source that the node opens, with all of its settings.
-        experiments: signatures, see ``fedqml.experiments.config.signature``.
+        experiments: signatures, see ``fedqml.experiments.experiment.signature``.
         models: names of models.
         local: names of local rules.
         devices: names of devices, ``None`` for all of fedqml's that compute on this machine; the
@@ -243,12 +244,9 @@ class Policy:
         return f"{asked}, but this node accepts {allowed}. {mend}"
 
     def _resolved(self, section: str, table: Mapping[str, Any], name: str) -> dict[str, Any]:
-        if "use" not in table:
-            raise InputError(f"{name}.use is missing.")
-        self._known(table["use"], section, name)
-        factory = find(table["use"], PLUGINS[section], name)
-        given = {key: value for key, value in table.items() if key != "use"}
-        return {"use": table["use"], **settings(factory, given, name, SUPPLIED.get(section, ()))}
+        if "use" in table:
+            self._known(table["use"], section, name)
+        return resolved(section, table, name)
 
     def _known(self, use: object, section: str, name: str) -> None:
         """Refuse a name that no experiment can use here."""

@@ -17,9 +17,11 @@ from fedqml.core.updates import Context, State, Updates, concatenate
 from fedqml.engines.remote.job import Host, Job, Parcel, Reply, read_body, read_job
 from fedqml.engines.remote.roster import other_software
 from fedqml.experiments.build import builder
-from fedqml.experiments.config import PLUGINS, SECTIONS, Experiment, experiments, signature, uses
+from fedqml.experiments.config import experiments
 from fedqml.experiments.environment import software
+from fedqml.experiments.experiment import Experiment, signature, uses
 from fedqml.experiments.rounds import Federation
+from fedqml.experiments.sections import PLUGINS, SECTIONS
 from fedqml.federated.sampling import sample
 from fedqml.federation.allowance import spend, today
 from fedqml.federation.audit import Entry, Record

@@ -8,7 +8,7 @@ import torch
 
 from fedqml.core.errors import InputError
 from fedqml.core.updates import Context, Updates
-from fedqml.experiments.config import PLUGINS
+from fedqml.experiments.sections import PLUGINS
 from fedqml.federated.transforms import client_momentum, clip
 
 SETTINGS = {

@@ -6,7 +6,8 @@ import re
 import pytest
 
 from fedqml.core.errors import InputError
-from fedqml.experiments.config import experiments, signature
+from fedqml.experiments.config import experiments
+from fedqml.experiments.experiment import signature
 from fedqml.federation.policy import TEMPLATE, read_policy
 from tests.data.owner_folders import part_of, pooled_folder
 
