@@ -194,7 +194,7 @@ def test_a_strength_must_be_finite(strength):
 
 
 def test_ditto_needs_a_plain_optimiser_and_no_step_in_place():
-    with pytest.raises(InputError, match="`optimiser` must be a plain optimiser"):
+    with pytest.raises(InputError, match="`ditto` must be built around a plain optimiser"):
         ditto(fedprox(sgd()))
     with pytest.raises(InputError, match="needs a local rule with a step in place"):
         trained(quadratic(*UNLIKE), ditto(sgd()), AVERAGE, 1, in_place())

@@ -140,7 +140,7 @@ def test_weights_beside_the_model_s_are_refused(rule):
     longer = replace(sgd(), begin=lambda received, kept: (received.params.repeat(2), {}))
     with pytest.raises(InputError, match="one that trains the model's weights alone"):
         trained(task(with_dropout), rule(longer), Strategy(mean()), 1)
-    with pytest.raises(InputError, match="be a plain optimiser"):
+    with pytest.raises(InputError, match="around a plain optimiser"):
         ditto(rule(sgd()))
 
 

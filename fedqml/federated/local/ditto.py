@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from fedqml.core.errors import require
+from fedqml.core.errors import InputError, require
 from fedqml.core.updates import State
 from fedqml.federated.plugins import Optimiser
 from fedqml.federated.training import Gradient, Local, Loss, Received, require_rule
@@ -39,8 +39,8 @@ def ditto(optimiser: Optimiser, strength: float = 0.1) -> Local:
     """
     require_rule(optimiser)
     require(0 <= strength < math.inf, "strength", strength, "be finite and at least 0")
-    plain = optimiser.begin is None
-    require(plain, "optimiser", optimiser, "be a plain optimiser, such as sgd or adam")
+    if optimiser.begin is not None:
+        raise InputError("`ditto` must be built around a plain optimiser, such as sgd or adam.")
 
     def init(params: Tensor) -> State:
         both = torch.cat([params, params])
