@@ -26,8 +26,10 @@ class Batches(NamedTuple):
     mask: Bool[Tensor, "steps k batch"]
     key: Int[Tensor, "steps k"]
 
-    def cut(self, steps: int) -> tuple["Batches", "Batches"]:
-        """Return the batches of the first steps, and the others."""
+    def cut(self, steps: int) -> tuple["Batches", "Batches | None"]:
+        """Return the batches of the first steps, and the others if there are any."""
+        if steps == len(self.rows):
+            return self, None
         return Batches(*(f[:steps] for f in self)), Batches(*(f[steps:] for f in self))
 
 
