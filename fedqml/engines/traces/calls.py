@@ -38,7 +38,9 @@ def quicken(traced: fx.GraphModule, *inputs: Tensor) -> Callable[..., list[Tenso
 class _Trials(fx.Interpreter):
     def run_node(self, node: fx.Node) -> Any:
         result = super().run_node(node)
-        if isinstance(node.target, OpOverload):
+        if isinstance(node.target, OpOverload) and not node.all_input_nodes:
+            self._keep(node, result)
+        elif isinstance(node.target, OpOverload):
             args, kwargs = self.fetch_args_kwargs_from_env(node)
             call = _quicker(node.target)
             if call is not None and _gives(call, args, kwargs, result):
@@ -46,6 +48,12 @@ class _Trials(fx.Interpreter):
                 if isinstance(call, MethodDescriptorType):
                     node.op, node.target = "call_method", call.__name__
         return result
+
+    def _keep(self, node: fx.Node, result: Any) -> None:
+        """Let a result that depends on nothing be an attribute."""
+        name = f"_constant_{node.name}"
+        setattr(self.module, name, result)
+        node.op, node.target, node.args, node.kwargs = "get_attr", name, (), {}
 
 
 def _quicker(operation: OpOverload) -> Callable[..., Any] | None:
