@@ -65,15 +65,15 @@ class Traced:
         self._shapes[key] = shape  # the latest stand last
         if len(self._shapes) > _SHAPES:
             self._shapes.popitem(last=False)
-        reports: list[list[Tensor]] = []
+        reports = []
         rest: Batches | None = batches
         while rest is not None:
             now, rest = rest.cut(shape.prepare(tensors, rest))
-            *tensors, value, size = shape.take(tensors, now)
-            reports.append([value, size])
+            *tensors, values, counts = shape.take(tensors, now)
+            reports.append((values, counts))
         if len(reports) > 1:
-            reports = [[torch.cat(each) for each in zip(*reports, strict=True)]]
-        return tensors[0], dict(zip(names, tensors[1:], strict=True)), *reports[0]
+            values, counts = (torch.cat(each) for each in zip(*reports, strict=True))
+        return tensors[0], dict(zip(names, tensors[1:], strict=True)), values, counts
 
     def _flat(self, names: tuple[str, ...]) -> Callable[..., list[Tensor]]:
         """Return a step as a function of tensors."""
