@@ -56,29 +56,28 @@ def batch_plans(
         <BLANKLINE>
                 [[2, 1, 0]]])
     """
-    sizes = np.array([len(own) for own in rows])
-    longest = int(sizes.max())
+    sizes = [own.numel() for own in rows]
+    passes = [epochs] * len(rows) if isinstance(epochs, int) else epochs
+    longest, most_passes = max(sizes), max(passes)
     batch, steps = min(batch_size, longest), -(-longest // batch_size)
-    passes = np.broadcast_to(epochs, len(rows))
-    most_passes = int(passes.max())
     # What a client has fewer of than the longest stays behind in every order.
     drawn = np.full((len(rows), most_passes, longest), ~np.uint64(0))
     keys = np.zeros((len(rows), most_passes, steps), dtype=np.uint64)
-    each = zip(drawn, keys, sizes.tolist(), passes.tolist(), rngs, strict=True)
-    for own, key, n, p, rng in each:
+    for own, key, n, p, rng in zip(drawn, keys, sizes, passes, rngs, strict=True):
         used = -(-n // batch_size)
         bits = rng.bit_generator.random_raw(p * (n + used))
         own[-p:, :n] = bits[: p * n].reshape(p, n)
         key[-p:, :used] = bits[p * n :].reshape(p, used)
-    counts = sizes[:, None, None]
+    counts = np.array(sizes)[:, None, None]
     # Padding with the client's own first example keeps its values finite if they are.
     places = np.zeros((len(rows), most_passes, steps * batch), dtype=np.int64)
     places[..., :longest] = order(drawn)
     places[places >= counts] = 0
-    numbers = torch.cat(tuple(rows)).numpy()[places + (np.cumsum(sizes) - sizes)[:, None, None]]
-    begun = np.arange(most_passes) >= most_passes - passes[:, None]
+    places += counts.cumsum(0) - counts
+    numbers = torch.cat(tuple(rows)).numpy()[places]
+    begun = np.arange(most_passes)[:, None] >= most_passes - np.array(passes)[:, None, None]
     shape = len(rows), most_passes, steps, batch
-    mask = torch.from_numpy((np.arange(steps * batch) < counts) & begun[..., None]).reshape(shape)
+    mask = torch.from_numpy((np.arange(steps * batch) < counts) & begun).reshape(shape)
     if any(limit is not None for limit in most):
         mask = mask & _last(mask, most)[..., None]
     return BatchPlan(

@@ -56,10 +56,11 @@ def streams(
     """
     philox = np.random.Philox(key=0)
     rng = np.random.Generator(philox)
-    fresh: Any = philox.state
+    # tuples do as well as arrays, and are quicker to make and to read
+    fresh: Any = {**philox.state, "buffer": (0, 0, 0, 0)}
+    first = _words(seed, name, *indices).removesuffix(")")
     for index in last:
-        key = derive(seed, name, *indices, index)
-        # tuples do as well as arrays, and are quicker to make
+        key = _hash(f"{first}, {int(index)})")
         fresh["state"] = {"counter": (0, 0, 0, 0), "key": (key & _WORD, key >> 64)}
         philox.state = fresh
         yield rng
@@ -101,7 +102,11 @@ def order(bits: UInt64[np.ndarray, "*rows n"]) -> Int[np.ndarray, "*rows n"]:
     """
     n = bits.shape[-1]
     low = np.uint64((1 << (n - 1).bit_length()) - 1)
-    return (np.sort(bits & ~low | np.arange(n, dtype=np.uint64)) & low).astype(np.int64)
+    marked = bits & ~low
+    marked |= np.arange(n, dtype=np.uint64)
+    marked.sort()
+    marked &= low
+    return marked.view(np.int64)
 
 
 def uniform(n: int, rng: np.random.Generator) -> Float64[np.ndarray, " n"]:
@@ -126,6 +131,13 @@ def derive(seed: int, name: str, *indices: int) -> int:
         >>> derive(0, "dropout", 1) != derive(0, "dropout", 2)
         True
     """
+    return _hash(_words(seed, name, *indices))
+
+
+def _words(seed: int, name: str, *indices: int) -> str:
     # repr keeps the fields apart: ("a", 11) and ("a1", 1) must not meet.
-    words = repr((int(seed), str(name), *(int(i) for i in indices)))
+    return repr((int(seed), str(name), *map(int, indices)))
+
+
+def _hash(words: str) -> int:
     return int.from_bytes(hashlib.sha256(words.encode()).digest()[:16], "little")

@@ -237,7 +237,7 @@ class FederatedData:
 
     def is_here(self, client: int) -> bool:
         """Return whether a client's rows are on this machine."""
-        return int(self.clients[client][0]) < len(self.data.y)
+        return self.data.spread is None or int(self.clients[client][0]) < len(self.data.y)
 
     def tested_rows(self) -> int:
         """Return how many rows the server tests a model on, further ones included.

@@ -69,7 +69,7 @@ def cohort_engine(make: MakeTrainRows, at_once: int) -> Engine:
             updates = Updates(
                 torch.tensor(clients),
                 trained - start,
-                torch.tensor([len(own) for own in own_rows]).to(trained),
+                trained.new_tensor([len(own) for own in own_rows]),
                 {"train_loss": loss, "steps": steps},
                 reports=reports,
             )

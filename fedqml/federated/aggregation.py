@@ -1,5 +1,6 @@
 """What every aggregator owes its users, whatever its rule."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -157,9 +158,10 @@ class _Mean:
         if not len(rows):
             return
         weight = self._weight(kept.weight)
-        share = float(weight.sum())
+        total = weight.sum()
+        share = float(total)
         self._total += share
-        row = rows[0] if len(rows) == 1 else (weight / weight.sum()).to(rows.dtype) @ rows
+        row = rows[0] if len(rows) == 1 else (weight / total).to(rows.dtype) @ rows
         if self._mean is None:
             self._mean = row.clone() if len(rows) == 1 else row
         else:
@@ -179,7 +181,7 @@ def sound(updates: Updates) -> Updates:
             f"An aggregator needs a row for each of the {len(updates.clients)} clients, but "
             f"there are {len(updates.delta)}: another aggregator comes before it."
         )
-    weighs = updates.weight.isfinite() & (updates.weight > 0)
+    weighs = (updates.weight > 0) & (updates.weight < math.inf)
     sound = finite_rows(updates.delta) & weighs
     return updates if sound.all() else updates.keep(sound)
 

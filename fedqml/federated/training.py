@@ -15,6 +15,8 @@ from fedqml.core.packing import Packing
 from fedqml.core.updates import State
 from fedqml.federated.budget import Budget
 
+_UNLIMITED = Budget()
+
 Loss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 """``(params, rows, mask, key) -> mean loss`` of one batch."""
 Step = Callable[[Tensor, Tensor, State], tuple[Tensor, State]]
@@ -108,7 +110,7 @@ class Local:
 
     def budget(self, client: int) -> Budget:
         """Return what a client can do in a round."""
-        return self.budgets.get(client, Budget())
+        return self.budgets.get(client, _UNLIMITED)
 
     def samples(self, client: int, rows: int) -> int:
         """Return on how many examples a client of so many rows trains in a round."""

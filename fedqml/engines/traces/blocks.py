@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor, fx
 
-from fedqml.engines.traces.calls import quicken
+from fedqml.engines.traces.calls import quicken, select_rows
 from fedqml.engines.traces.operations import trace
 from fedqml.engines.traces.parts import Parts
 
@@ -26,8 +26,10 @@ class Batches(NamedTuple):
     mask: Bool[Tensor, "steps k batch"]
     key: Int[Tensor, "steps k"]
 
-    def cut(self, steps: int) -> tuple["Batches", "Batches"]:
-        """Return the batches of the first steps, and the others."""
+    def cut(self, steps: int) -> tuple["Batches", "Batches | None"]:
+        """Return the batches of the first steps, and the others if there are any."""
+        if steps == len(self.rows):
+            return self, None
         return Batches(*(f[:steps] for f in self)), Batches(*(f[steps:] for f in self))
 
 
@@ -43,13 +45,14 @@ def block(parts: Parts, tensors: list[Tensor], batches: Batches) -> Block:
         tensors: what lasts, for shapes and trials.
         batches: likewise.
     """
-    ahead = _mapped(parts.ahead, *batches)
+    ahead = quicken(select_rows(_mapped(parts.ahead, *batches)), *batches)
     early = ahead(*batches)
     first = [early[place][0] for place in parts.for_body]
     body = quicken(parts.body, *tensors, *first)
     steps, lasting = len(batches.rows), len(tensors)
     left = [torch.stack([value] * steps) for value in body(*tensors, *first)[lasting:]]
-    behind = _mapped(parts.behind, *left, *(early[place] for place in parts.for_behind))
+    left += [early[place] for place in parts.for_behind]
+    behind = quicken(_mapped(parts.behind, *left), *left)
 
     def take(tensors: list[Tensor], batches: Batches) -> list[Tensor]:
         # Quicker than `no_grad`, but tensors made there cannot be trained: copies leave.
@@ -68,8 +71,8 @@ def block(parts: Parts, tensors: list[Tensor], batches: Batches) -> Block:
     return take
 
 
-def _mapped(part: fx.GraphModule, *inputs: Tensor) -> Callable[..., list[Tensor]]:
+def _mapped(part: fx.GraphModule, *inputs: Tensor) -> fx.GraphModule:
     """Return a part for many steps at once."""
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "There is a performance drop")
-        return quicken(trace(torch.func.vmap(part), *inputs), *inputs)
+        return trace(torch.func.vmap(part), *inputs)

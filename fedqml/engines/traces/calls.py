@@ -13,7 +13,7 @@ from torch import Tensor, fx
 from torch._ops import OpOverload
 
 from fedqml.core.operators import function_of
-from fedqml.engines.traces.operations import same
+from fedqml.engines.traces.operations import aten, same
 
 
 def quicken(traced: fx.GraphModule, *inputs: Tensor) -> Callable[..., list[Tensor]]:
@@ -35,10 +35,39 @@ def quicken(traced: fx.GraphModule, *inputs: Tensor) -> Callable[..., list[Tenso
     return traced.forward
 
 
+def select_rows(traced: fx.GraphModule) -> fx.GraphModule:
+    """Take rows of a table by ``index_select``, a few times quicker than indexing.
+
+    It takes no negative numbers, so only those in the first argument are taken so: a batch's rows.
+
+    Args:
+        traced: from ``trace``; its graph is changed.
+
+    Example:
+        >>> from fedqml.engines.traces.operations import trace
+        >>> table, rows = torch.tensor([5.0, 6.0]), torch.tensor([[1], [0]])
+        >>> quicken(select_rows(trace(lambda rows: [table[rows]], rows)), rows)(rows)
+        [tensor([[6.],
+                [5.]])]
+    """
+    rows = next(iter(traced.graph.nodes))
+    for node in rows.users:
+        if node.target is aten.index.Tensor and node.args[1] == [rows]:
+            node.target = _rows
+    return traced
+
+
+def _rows(table: Tensor, indices: list[Tensor]) -> Tensor:
+    (rows,) = indices
+    return table.index_select(0, rows.view(-1)).view(*rows.shape, *table.shape[1:])
+
+
 class _Trials(fx.Interpreter):
     def run_node(self, node: fx.Node) -> Any:
         result = super().run_node(node)
-        if isinstance(node.target, OpOverload):
+        if isinstance(node.target, OpOverload) and not node.all_input_nodes:
+            self._keep(node, result)
+        elif isinstance(node.target, OpOverload):
             args, kwargs = self.fetch_args_kwargs_from_env(node)
             call = _quicker(node.target)
             if call is not None and _gives(call, args, kwargs, result):
@@ -46,6 +75,12 @@ class _Trials(fx.Interpreter):
                 if isinstance(call, MethodDescriptorType):
                     node.op, node.target = "call_method", call.__name__
         return result
+
+    def _keep(self, node: fx.Node, result: Any) -> None:
+        """Let a result that depends on nothing be an attribute."""
+        name = f"_constant_{node.name}"
+        setattr(self.module, name, result)
+        node.op, node.target, node.args, node.kwargs = "get_attr", name, (), {}
 
 
 def _quicker(operation: OpOverload) -> Callable[..., Any] | None:

@@ -50,8 +50,9 @@ def trace(function: Callable[..., Sequence[Tensor]], *examples: Tensor) -> fx.Gr
 
 
 def _simplify(traced: fx.GraphModule) -> None:
-    """Leave out operations that change nothing, and let constants depend on nothing."""
+    """Leave out what changes nothing or was done before; let constants depend on nothing."""
     graph = traced.graph
+    done: dict[tuple[str, ...], fx.Node] = {}
     for node in list(graph.nodes):
         if (earlier := _equivalent(node)) is not None:
             instead = earlier
@@ -61,6 +62,10 @@ def _simplify(traced: fx.GraphModule) -> None:
             with graph.inserting_before(node):
                 instead = graph.call_function(aten.full.default, (list(like.shape), value), kind)
             instead.meta = node.meta
+        elif isinstance(node.target, OpOverload):
+            call = str(node.target), repr(node.args), repr(node.kwargs)
+            if (instead := done.setdefault(call, node)) is node:
+                continue
         else:
             continue
         node.replace_all_uses_with(instead)

@@ -56,7 +56,8 @@ class Traced:
         """Return weights and state after all steps, and the loss and size of each batch."""
         names = tuple(state)
         tensors = [params, *state.values()]
-        key = names, *((t.shape, t.dtype) for t in (*tensors, *(field[0] for field in batches)))
+        sizes = (field.shape[1:] for field in batches)
+        key = names, *((t.shape, t.dtype) for t in tensors), *sizes
         self._begin()
         if key in self._shapes and self._shapes[key].outdated():
             del self._shapes[key]
@@ -65,12 +66,14 @@ class Traced:
         if len(self._shapes) > _SHAPES:
             self._shapes.popitem(last=False)
         reports = []
-        while len(batches.rows):
-            now, batches = batches.cut(shape.prepare(tensors, batches))
-            *tensors, values, sizes = shape.take(tensors, now)
-            reports.append((values, sizes))
-        values, sizes = (torch.cat(each) for each in zip(*reports, strict=True))
-        return tensors[0], dict(zip(names, tensors[1:], strict=True)), values, sizes
+        rest: Batches | None = batches
+        while rest is not None:
+            now, rest = rest.cut(shape.prepare(tensors, rest))
+            *tensors, values, counts = shape.take(tensors, now)
+            reports.append((values, counts))
+        if len(reports) > 1:
+            values, counts = (torch.cat(each) for each in zip(*reports, strict=True))
+        return tensors[0], dict(zip(names, tensors[1:], strict=True)), values, counts
 
     def _flat(self, names: tuple[str, ...]) -> Callable[..., list[Tensor]]:
         """Return a step as a function of tensors."""

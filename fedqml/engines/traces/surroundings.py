@@ -151,10 +151,11 @@ class Surroundings:
                     read = partial(getattr, thing, name, None)
                     held.append(self._value(read, partial(object.__setattr__, thing, name)))
         attributes = getattr(thing, "__dict__", None)
-        # what is computed once from the rest may come later
+        # those of a frozen object stay; what is computed once from the rest may come later
         if isinstance(attributes, dict):
             once = {n for n in dir(kind) if isinstance(getattr(kind, n, None), cached_property)}
-            if not once:
+            settings = getattr(kind, "__dataclass_params__", None)
+            if not once and not (settings and settings.frozen):
                 return [*held, attributes]
             held += [value for name, value in attributes.items() if name not in once]
         return held
