@@ -5,6 +5,7 @@ number, counted from the highest, says whether the outcome of observable j is -1
 the subset.
 """
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -91,7 +92,8 @@ def _count_compiled(cumulative: Tensor, key: Tensor, shots: int, counts: Tensor)
     # late, as importing Numba takes long
     from fedqml.quantum.native.shots import count
 
-    count(cumulative.numpy(), key.contiguous().numpy(), shots, _DRAWN, counts.numpy())
+    memory = np.empty((2, min(_DRAWN, shots)), np.uint32)
+    count(cumulative.numpy(), key.contiguous().numpy(), shots, _DRAWN, memory, counts.numpy())
 
 
 def _count(cumulative: Tensor, key: Tensor, shots: int, counts: Tensor) -> None:

@@ -24,7 +24,8 @@ def statevector(gradient: Literal["adjoint", "backprop"] = "adjoint") -> Device:
     adjoint method: memory for a few states of as many examples as fit in a vector register,
     whatever the depth. Where that is quicker, as for most circuits of low depth, they do without
     states, and then more than 26 qubits are allowed. The same numbers result whatever the number of
-    threads, and for an example or a client alone as among others. On GPUs, without Numba, and for
+    threads, and for an example or a client alone as among others, but that maps which only PyTorch
+    computes may differ in the last bit. On GPUs, without Numba, and for
     forward derivatives and those of higher order, PyTorch's own operations evaluate the same
     circuit. Leave TF32 off there, as it is by default
     (``torch.backends.cuda.matmul.allow_tf32``): products of matrices keep three digits with it.

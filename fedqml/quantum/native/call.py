@@ -4,35 +4,25 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from itertools import pairwise
-from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
+from fedqml.quantum.native.prepared import Prepared, prepare
 from fedqml.quantum.native.program import Program
-from fedqml.quantum.native.tape import Passes
 
 # More rows are evaluated one chunk after the other, so that memory stays bounded.
 _ROWS = 8192
-# States up to this size are kept for the gradient. Computing larger ones once more takes less time
-# than to get as much memory from the operating system, which fills it with zeros.
-_KEPT_BYTES = 1 << 24
 # Memory up to this size is not given back between calls.
 _RETAINED_BYTES = 1 << 26
 # Work, see ``Passes`` and ``Network``, for each thread: some milliseconds, of which handing it to
 # another thread, and waiting for it, takes a few tenths.
 _WORTH_A_THREAD = 1 << 20
 
-Array = NDArray[Any]
-_NOTHING = torch.empty((0, 0))
-# PyTorch's memory begins with a cache line, as a vector should; NumPy's does not
-_PRECISIONS = {np.dtype(np.float32): torch.float32, np.dtype(np.float64): torch.float64}
+_NOTHING = torch.empty(0)
 
 
 @cache
@@ -55,7 +45,7 @@ def expectations(
     x: Float[Tensor, "*clients batch inputs"],
     w: Float[Tensor, "*clients weights"],
     keep: bool,
-) -> tuple[Float[Tensor, "*clients batch observables"], Float[Tensor, "groups kept"]]:
+) -> tuple[Float[Tensor, "*clients batch observables"], Float[Tensor, " kept"]]:
     """Return the expectation values of one or many clients' examples, and what can be used again.
 
     Args:
@@ -68,15 +58,15 @@ def expectations(
         Values, ([clients], batch, observables), and what ``gradients`` can take as ``kept``; it
         is empty if that is not wanted or would be too large.
     """
-    rows, weights, batch = _flat(x), _flat(w), x.shape[-2]
-    out = np.empty((len(rows), len(program.circuit.observables)), dtype=rows.dtype)
-    parts = _parts(len(weights), batch)
-    keep = keep and len(parts) == 1
-    kept = _NOTHING
-    for some, own in parts:
-        found = _evaluate(program, batch, rows[some], weights[own], out[some], keep)
-        kept = found if keep else kept
-    return torch.from_numpy(out if x.ndim == 2 else out.reshape(*x.shape[:2], out.shape[1])), kept
+    x, w = x.contiguous(), w.contiguous()
+    parts, shape = _parts(program, x.shape, x.dtype)
+    out = x.new_empty(shape)
+    if len(parts) == 1:
+        return out, _evaluate(parts[0], x.data_ptr(), w.data_ptr(), out.data_ptr(), keep)
+    for number, call in enumerate(parts):
+        first = number * parts[0].clients
+        _evaluate(call, _at(x, first), _at(w, first), _at(out, first), keep=False)
+    return out, _NOTHING
 
 
 def gradients(
@@ -84,7 +74,7 @@ def gradients(
     x: Float[Tensor, "*clients batch inputs"],
     w: Float[Tensor, "*clients weights"],
     cotangents: Float[Tensor, "*clients batch observables"],
-    kept: Float[Tensor, "groups kept"],
+    kept: Float[Tensor, " kept"],
 ) -> tuple[Float[Tensor, "*clients batch inputs"], Float[Tensor, "*clients weights"]]:
     """Return the gradients Σ_P g_P ∂⟨P⟩ by inputs, and by weights summed over examples.
 
@@ -98,180 +88,121 @@ def gradients(
     Returns:
         Gradients of the shapes of ``x`` and ``w``.
     """
-    rows, weights, seeds, batch = _flat(x), _flat(w), _flat(cotangents), x.shape[-2]
-    by_x, by_w = np.empty_like(rows), np.empty_like(weights)
-    for some, own in _parts(len(weights), batch):
-        into = by_x[some], by_w[own]
-        _differentiate(program, batch, rows[some], weights[own], seeds[some], kept, *into)
-    if batch == 0:
-        by_w.fill(0.0)
-    if x.ndim == 2:
-        return torch.from_numpy(by_x), torch.from_numpy(by_w[0])
-    return torch.from_numpy(by_x.reshape(x.shape)), torch.from_numpy(by_w)
+    x, w, cotangents = x.contiguous(), w.contiguous(), cotangents.contiguous()
+    parts, _ = _parts(program, x.shape, x.dtype)
+    by_x, by_w = x.new_empty(x.shape), w.new_empty(w.shape)
+    for number, call in enumerate(parts):
+        first = number * parts[0].clients
+        places = _at(x, first), _at(w, first), _at(cotangents, first)
+        _differentiate(call, *places, _at(by_x, first), _at(by_w, first), kept)
+    return by_x, by_w if parts else by_w.zero_()
 
 
-def _flat(values: Tensor) -> Array:
-    """Return a tensor as rows."""
-    array: Array = values.contiguous().numpy(force=True)
-    if array.ndim == 3:
-        return array.reshape(array.shape[0] * array.shape[1], array.shape[2])
-    return array if array.ndim == 2 else array[None]
+def _at(values: Tensor, client: int) -> int:
+    """Return the address of a client's part."""
+    address = values.data_ptr()
+    return address + client * values.stride(0) * values.element_size() if client else address
 
 
-_ALL = slice(None)
-
-
-def _parts(clients: int, batch: int) -> list[tuple[slice, slice]]:
-    """Cut rows and clients so that a part has few rows; no parts if there are no rows at all."""
-    if batch == 0 or clients == 0:
-        return []
-    if clients * batch <= _ROWS:
-        return [(_ALL, _ALL)]
-    size = max(1, _ROWS // batch)
-    starts = range(0, clients, size)
-    return [(slice(k * batch, (k + size) * batch), slice(k, k + size)) for k in starts]
-
-
-def _evaluate(program: Program, batch: int, x: Array, w: Array, out: Array, keep: bool) -> Tensor:
+def _evaluate(call: Prepared, x: int, w: int, out: int, keep: bool) -> Tensor:
     """Write the values; return what was computed on the way, with the states if asked to."""
-    call = _prepared(program, len(x), batch, x.dtype)
-    kept = torch.empty(call.groups, call.kept if keep else call.tables, dtype=call.precision)
-    tables = kept.numpy()
+    stride, memory = call.long if keep else call.short, _memory(call.scratch)
+    kept = torch.empty(call.shared + call.blocks * stride, dtype=call.precision)
+    threads, place = _threads(call), kept.data_ptr()
+    call.evaluate(
+        x, w, place, stride, memory.data_ptr(), out, True, 0, call.blocks if threads == 1 else 0
+    )
+    if threads > 1:
 
-    def work(groups: tuple[int, int]) -> None:
-        memory = _memory(call.scratch, x.dtype)
-        call.lay_out(x, w, groups, tables)
-        call.evaluate(groups, tables, call.tables, memory, out)
+        def work(first: int, end: int, memory: int) -> None:
+            call.evaluate(x, w, place, stride, memory, out, False, first, end)
 
-    _in_threads(call, work)
+        _divide(call, threads, memory.data_ptr(), work)
     return kept
 
 
 def _differentiate(
-    program: Program,
-    batch: int,
-    x: Array,
-    w: Array,
-    cotangents: Array,
-    kept: Tensor,
-    into_x: Array,
-    into_w: Array,
+    call: Prepared, x: int, w: int, cotangents: int, by_x: int, by_w: int, kept: Tensor
 ) -> None:
-    call = _prepared(program, len(x), batch, x.dtype)
-    behind, again = call.tables, kept.numel() == 0
-    if again:
-        kept = torch.empty(call.groups, behind, dtype=call.precision)
-    tables = kept.numpy()
-    slopes = np.empty((call.groups, call.slopes))
+    """Write the gradients."""
+    memory = _memory(call.slopes + call.scratch)
+    slopes = memory.data_ptr()
+    free = slopes + call.slopes
+    if kept.numel() == 0 and call.long > call.short:
+        kept = _evaluate(call, x, w, 0, keep=True)
+    elif kept.numel() == 0:
+        kept = torch.empty(call.shared + call.blocks * call.short, dtype=call.precision)
+        call.evaluate(x, w, kept.data_ptr(), call.short, free, 0, True, 0, 0)
+    place, stride = kept.data_ptr(), (kept.numel() - call.shared) // call.blocks
 
-    def work(groups: tuple[int, int]) -> None:
-        memory = _memory(call.scratch, x.dtype)
-        if again:
-            call.lay_out(x, w, groups, tables)
-        if tables.shape[1] > behind:
-            call.differentiate(groups, tables, behind, memory, cotangents, slopes)
+    def work(first: int, end: int, memory: int) -> None:
+        if stride > call.short:
+            call.differentiate(x, w, place, stride, memory, slopes, cotangents, first, end)
             return
-        nothing = np.empty((0, 0), x.dtype)
-        for group in range(*groups):
-            one = group, group + 1
-            call.evaluate(one, tables, behind, memory, nothing)
-            call.differentiate(one, tables, behind, memory, cotangents, slopes)
+        for block in range(first, end):  # whose states are in memory
+            call.evaluate(x, w, place, stride, memory, 0, False, block, block + 1)
+            call.differentiate(x, w, place, stride, memory, slopes, cotangents, block, block + 1)
 
-    _in_threads(call, work)
-    call.collect(x, w, slopes, tables, into_x, into_w)
+    _divide(call, _threads(call), free, work)
+    call.collect(x, w, place, stride, free, slopes, by_x, by_w)
 
 
-@dataclass(frozen=True, eq=False)
-class _Prepared:
-    """A call of the kernels but for its numbers: their tables, and how much memory it takes.
+def _threads(call: Prepared) -> int:
+    """Return in how many threads to work: as PyTorch may use, if there is much to do."""
+    worth = call.work // _WORTH_A_THREAD
+    return min(torch.get_num_threads(), call.blocks, worth) if worth > 1 else 1
 
-    Args:
-        lay_out: the kernel of this name, given its first arguments; likewise the next three.
-        evaluate: likewise.
-        differentiate: likewise.
-        collect: likewise.
-        precision: PyTorch's name for the type of the numbers, in which the rest is counted.
-        groups: how many groups of as many examples as a vector has lanes.
-        tables: a group's quaternions and turns.
-        kept: the same with a group's state, if those of all groups are kept for the gradient.
-        slopes: a group's slopes.
-        scratch: what a thread needs for states, a block of each, and cotangents.
-        work: how long it takes, see ``Passes`` and ``Network``.
-    """
 
-    lay_out: Callable[..., None]
-    evaluate: Callable[..., None]
-    differentiate: Callable[..., None]
-    collect: Callable[..., None]
-    precision: torch.dtype
-    groups: int
-    tables: int
-    kept: int
-    slopes: int
-    scratch: int
-    work: int
+def _divide(
+    call: Prepared, threads: int, memory: int, work: Callable[[int, int, int], None]
+) -> None:
+    """Do all blocks, those of this thread with its memory."""
+    if threads == 1:
+        work(0, call.blocks, memory)
+        return
+
+    def other(first: int, end: int) -> None:
+        held = _memory(call.scratch)
+        work(first, end, held.data_ptr())
+
+    own, *others = pairwise(call.blocks * number // threads for number in range(threads + 1))
+    waiting = [_pool(threads - 1).submit(other, *part) for part in others]
+    work(*own, memory)
+    for part in waiting:
+        part.result()  # raises what the thread raised
 
 
 @lru_cache(maxsize=256)
-def _prepared(program: Program, rows: int, batch: int, dtype: np.dtype[Any]) -> _Prepared:
-    assert program.tape is not None, "only called where the kernels run"
-    assert program.columns is not None, "likewise"
-    # late, as importing Numba takes as long as importing the rest of this package
-    from fedqml.quantum.native import contract, kernels, turns
-    from fedqml.quantum.native.lanes import WIDTH_BYTES
+def _parts(
+    program: Program, shape: torch.Size, dtype: torch.dtype
+) -> tuple[tuple[Prepared, ...], tuple[int, ...]]:
+    """Return calls for as many clients each, the last one perhaps for fewer; and the values' shape.
 
-    (parts, method), columns = program.tape, program.columns
-    loops = kernels if isinstance(method, Passes) else contract
-    lanes = WIDTH_BYTES // dtype.itemsize
-    groups, runs = -(-rows // lanes), len(parts.runs) - 1
-    tables, state = (4 * runs + 2 * len(parts.turns)) * lanes, method.size * lanes
-    return _Prepared(
-        lay_out=partial(turns.lay_out, *parts, *columns, batch),
-        evaluate=partial(loops.evaluate, *method),
-        differentiate=partial(loops.differentiate, *method),
-        collect=partial(turns.collect, *parts[:4], *columns[:2], batch),
-        precision=_PRECISIONS[dtype],
-        groups=groups,
-        tables=tables,
-        kept=tables + (state if groups * state * dtype.itemsize <= _KEPT_BYTES else 0),
-        slopes=3 * runs * lanes,
-        scratch=(2 * method.size + 2 * method.extra + method.observables) * lanes,
-        work=groups * method.work,
-    )
+    If there are no rows at all, there are no calls.
+    """
+    batch, clients = shape[-2], shape[0] if len(shape) == 3 else 1
+    size = clients if clients * batch <= _ROWS else max(1, _ROWS // batch)
+    firsts = range(0, clients, size) if batch * clients > 0 else ()
+    calls = tuple(prepare(program, min(size, clients - k), batch, dtype) for k in firsts)
+    return calls, (*shape[:-1], len(program.circuit.observables))
 
 
 _own = threading.local()
 
 
-def _memory(numbers: int, dtype: np.dtype[Any]) -> Array:
-    """Return this thread's memory.
+def _memory(size: int) -> Tensor:
+    """Return this thread's memory, so many bytes or more.
 
     Memory that is not large serves the next call, too: the operating system fills new memory with
     zeros, which takes as long as several gates.
     """
-    size = numbers * dtype.itemsize
-    memory: Array | None = getattr(_own, "memory", None)
+    memory: Tensor | None = getattr(_own, "memory", None)
     if memory is None or len(memory) < size:
         _own.memory = memory = None  # or there would be both for a moment
-        memory = torch.empty(size, dtype=torch.uint8).numpy()
+        memory = torch.empty(size, dtype=torch.uint8)
         if size <= _RETAINED_BYTES:
             _own.memory = memory
-    return memory[:size].view(dtype)
-
-
-def _in_threads(call: _Prepared, work: Callable[[tuple[int, int]], None]) -> None:
-    """Do the groups of rows in as many threads as PyTorch may use, if there is much to do."""
-    groups, worth = call.groups, call.work // _WORTH_A_THREAD
-    threads = min(torch.get_num_threads(), groups, worth) if worth > 1 else 1
-    if threads == 1:
-        work((0, groups))
-        return
-    cuts = [groups * number // threads for number in range(threads + 1)]
-    own, *others = pairwise(cuts)
-    waiting = [_pool(threads - 1).submit(work, part) for part in others]
-    work(own)
-    for part in waiting:
-        part.result()  # raises what the thread raised
+    return memory
 
 
 @cache

@@ -34,8 +34,8 @@ class Columns(NamedTuple):
     mixed: int
 
 
-_COLUMN = np.dtype([("code", np.int64), ("start", np.int64)])
-_ARGUMENT = np.dtype([("place", np.int64), ("from_input", np.int64)])
+COLUMN = np.dtype([("code", np.int64), ("start", np.int64)])
+ARGUMENT = np.dtype([("place", np.int64), ("from_input", np.int64)])
 
 
 def tabulate(of_inputs: Sequence[Column], of_weights: Sequence[Column]) -> Columns | None:
@@ -63,7 +63,7 @@ def tabulate(of_inputs: Sequence[Column], of_weights: Sequence[Column]) -> Colum
         for k, index in enumerate((*inputs, *weights))
     ]
     return Columns(
-        columns=np.array(list(zip([*codes, PRODUCT], starts, strict=True)), dtype=_COLUMN),
-        arguments=np.array(arguments, dtype=_ARGUMENT),
+        columns=np.array(list(zip([*codes, PRODUCT], starts, strict=True)), dtype=COLUMN),
+        arguments=np.array(arguments, dtype=ARGUMENT),
         mixed=len(of_inputs),
     )

@@ -1,62 +1,43 @@
 """The compiled loops that carry out a network's calculation.
 
-A vector's lanes are examples, as in the simulation of state vectors: number i of a network is the
-vector at iW of a flat array, W being the number of lanes.
+A vector's lanes are examples, as in the simulation of state vectors. What a product takes is mostly
+finding its factors, so two groups of examples are calculated at once: number i of a network is the
+pair of vectors at 2iW of a flat array, W being the number of lanes.
 """
 
 from typing import no_type_check
 
+import numpy as np
+
+from fedqml.quantum.native import rotations, unpack
 from fedqml.quantum.native.compiled import inlined, kernel, pasted
-from fedqml.quantum.native.lanes import accumulate, load, splat, store, width
-from fedqml.quantum.native.sums import Network
+from fedqml.quantum.native.lanes import doubles, load, load_pair, splat, splat_pair, store, width
+from fedqml.quantum.native.pack import (
+    CLIENT_GROUPS,
+    GROUPS,
+    OBSERVABLES,
+    ROWS,
+    RUNS,
+    SLOTS,
+    WORK,
+)
+from fedqml.quantum.native.tape import RUN
+from fedqml.quantum.native.turns import fill, seat, table_size
+from fedqml.quantum.native.unpack import array, table
+
+# Groups of examples that are calculated at once.
+SPAN = 2
 
 
 @pasted
 @no_type_check
-def _size(network):
-    return 1 + network.leaves.shape[0] + network.cuts.size // 2
-
-
-@pasted
-@no_type_check
-def _numbers(network, table, behind, memory):
-    """Return where a group's numbers are."""
-    size = _size(network) * width(memory)
-    return table[behind : behind + size] if behind < table.size else memory[:size]
-
-
-@inlined
-@no_type_check
-def _rotation(matrices, run, row, column):
-    """Return an entry of the rotation that a run makes of the Bloch sphere."""
-    lanes = width(matrices)
-    start = 4 * run * lanes
-    a = load(matrices, start)
-    p = load(matrices, start + (row + 1) * lanes)
-    if row == column:
-        # |q|² = 1, so that this is 1 - 2 (the squares of the two other parts)
-        q = load(matrices, start + ((row + 1) % 3 + 1) * lanes)
-        r = load(matrices, start + ((row + 2) % 3 + 1) * lanes)
-        return a * a + p * p - q * q - r * r
-    q = load(matrices, start + (column + 1) * lanes)
-    r = load(matrices, start + (4 - row - column) * lanes)
-    half = p * q - a * r if (column - row) % 3 == 1 else p * q + a * r
-    return half + half
-
-
-@pasted
-@no_type_check
-def _calculate(network, matrices, numbers):
-    lanes = width(numbers)
-    store(numbers, 0, splat(numbers, 1.0))
-    at = lanes
-    for leaf in range(network.leaves.shape[0]):
-        run, row, column = network.leaves[leaf]
-        store(numbers, at, _rotation(matrices, run, row, column))
-        at += lanes
+def _calculate(network, numbers):
+    """Write the sums, behind the leaves."""
+    pair = 2 * width(numbers)
+    at = (1 + network.leaves.shape[0]) * pair
     product = 0
     for part in range(1, network.cuts.size, 2):
-        total = splat(numbers, 0.0)
+        total = splat_pair(numbers, 0.0)
         for _ in range(product, network.cuts[part]):
             total = total + _product(network, product, numbers)
             product += 1
@@ -64,27 +45,27 @@ def _calculate(network, matrices, numbers):
             total = total - _product(network, product, numbers)
             product += 1
         store(numbers, at, total)
-        at += lanes
+        at += pair
 
 
 @inlined
 @no_type_check
 def _product(network, product, numbers):
-    lanes = width(numbers)
-    one = load(numbers, network.factors[product, 0] * lanes)
-    return one * load(numbers, network.factors[product, 1] * lanes)
+    pair = 2 * width(numbers)
+    one = load_pair(numbers, network.factors[product, 0] * pair)
+    return one * load_pair(numbers, network.factors[product, 1] * pair)
 
 
 @pasted
 @no_type_check
 def _go_back(network, numbers, adjoints):
     """Add to the adjoint of every number, the derivative by it, what comes from later sums."""
-    lanes = width(numbers)
+    pair = 2 * width(numbers)
     at = numbers.size
-    zero = splat(numbers, 0.0)
+    zero = splat_pair(numbers, 0.0)
     for part in range(network.cuts.size - 2, 0, -2):
-        at -= lanes
-        adjoint = load(adjoints, at)
+        at -= pair
+        adjoint = load_pair(adjoints, at)
         for product in range(network.cuts[part - 1], network.cuts[part]):
             _share(network, product, numbers, adjoints, adjoint)
         adjoint = zero - adjoint
@@ -96,94 +77,139 @@ def _go_back(network, numbers, adjoints):
 @no_type_check
 def _share(network, product, numbers, adjoints, adjoint):
     """Add to the adjoints of a product's factors."""
-    lanes = width(numbers)
-    one, other = network.factors[product, 0] * lanes, network.factors[product, 1] * lanes
-    store(adjoints, one, load(adjoints, one) + adjoint * load(numbers, other))
-    store(adjoints, other, load(adjoints, other) + adjoint * load(numbers, one))
+    pair = 2 * width(numbers)
+    one, other = network.factors[product, 0] * pair, network.factors[product, 1] * pair
+    store(adjoints, one, load_pair(adjoints, one) + adjoint * load_pair(numbers, other))
+    store(adjoints, other, load_pair(adjoints, other) + adjoint * load_pair(numbers, one))
 
 
-@pasted
+@inlined
 @no_type_check
-def _turn_leaves(network, matrices, adjoints, slopes):
-    """Add up what a small turn behind each run changes, d R_ij = (σ × R)_ij."""
-    lanes = width(adjoints)
-    zero = splat(adjoints, 0.0)
-    for leaf in range(network.leaves.shape[0]):
-        run, row, column = network.leaves[leaf]
-        adjoint = load(adjoints, (1 + leaf) * lanes)
-        u, v = (row + 1) % 3, (row + 2) % 3
-        by_u = adjoint * _rotation(matrices, run, v, column)
-        by_v = adjoint * _rotation(matrices, run, u, column)
-        accumulate(slopes, (3 * run + u) * lanes, by_u)
-        accumulate(slopes, (3 * run + v) * lanes, zero - by_v)
+def _leaf(network, leaf):
+    return network.leaves[leaf, 0], network.leaves[leaf, 1], network.leaves[leaf, 2]
 
 
 @kernel
 @no_type_check
-def evaluate(leaves, cuts, factors, results, signs, groups, tables, behind, memory, out):
+def evaluate(like, packed, x, w, kept, stride, memory, out, share, first, end):
     """Evaluate groups of examples, as many to a group as a vector has lanes.
 
     Args:
-        leaves: this and the following four: the calculation, see ``Network``.
-        cuts: likewise.
-        factors: likewise.
-        results: likewise.
-        signs: likewise.
-        groups: the first one, and the one after the last.
-        tables: from ``lay_out``; a row for each group.
-        behind: where in a row its numbers shall be; if that is its end, they are only in memory.
-        memory: for the numbers of a group, flat.
-        out: receives the expectation values, perhaps of the first observables only;
-            (rows, observables).
+        like: an array of the numbers' type.
+        packed: what is to be computed, see ``unpack``.
+        x: the address of the inputs; (rows, inputs).
+        w: that of the weights; (clients, weights).
+        kept: that of what the gradient needs: tables of clients, then those of groups of examples.
+        stride: how much of the latter two groups have; if it ends with their tables, their numbers
+            are only in memory.
+        memory: its address, for the numbers of two groups.
+        out: receives the expectation values, unless it is 0; (rows, observables).
+        share: whether to compute the tables of clients.
+        first: the first pair of groups.
+        end: the one after the last.
     """
-    network = Network(leaves, cuts, factors, results, signs)
-    lanes = width(memory)
-    for group in range(groups[0], groups[1]):
-        own = tables[group]
-        numbers = _numbers(network, own, behind, memory)
-        _calculate(network, own, numbers)
-        first = group * lanes
-        for row in range(first, min(first + lanes, out.shape[0])):
-            for word in range(out.shape[1]):
-                number = numbers[network.results[word] * lanes + row - first]
-                out[row, word] = network.signs[word] * number
+    network, lanes = unpack.network(packed), width(like)
+    runs, slots = table(packed, RUNS, 1, RUN), table(packed, SLOTS, 1, np.int64)
+    size, leaves, item = table_size(packed, lanes), network.leaves.shape[0], like.itemsize
+    own_groups, own_size, behind = packed[CLIENT_GROUPS], size + leaves * lanes, SPAN * size
+    count = (1 + leaves + network.cuts.size // 2) * SPAN * lanes
+    shared = array(kept, (own_groups, own_size), like.dtype)
+    places = kept + shared.size * item
+    rows = array(memory, (lanes,), np.int64)
+    clients = array(memory + 8 * lanes, (lanes,), np.int64)
+    values = array(out, (packed[ROWS], packed[OBSERVABLES]), like.dtype)
+    known = packed[ROWS]  # nobody
+    for step in range(-own_groups if share else SPAN * first, SPAN * end):
+        # clients' groups come first; the last pair may have the same group twice
+        of_clients, pair, half = step < 0, step // SPAN, step % SPAN
+        group, place = min(step, packed[GROUPS] - 1), places + (pair * stride + half * size) * item
+        if of_clients:
+            group, place = step + own_groups, kept + (step + own_groups) * own_size * item
+        known = fill(like, packed, x, w, of_clients, group, known, memory, place)
+        own = array(place, (own_size if of_clients else size,), like.dtype)
+        if of_clients:
+            known = packed[ROWS]
+            for k in range(slots.size):
+                leaf = slots[k]
+                run, row, column = _leaf(network, leaf)
+                store(own, size + leaf * lanes, rotations.entry(own, run, row, column))
+            continue
+        kept_numbers = places + (pair * stride + behind) * item
+        numbers_at = kept_numbers if stride > behind else memory + 8 * packed[WORK]
+        numbers = array(numbers_at, (count,), like.dtype)
+        at = (SPAN + half) * lanes
+        for leaf in range(leaves):
+            run, row, column = _leaf(network, leaf)
+            if runs[run].mixed:
+                store(numbers, at, rotations.entry(own, run, row, column))
+            else:
+                number = shared[known // lanes, size + leaf * lanes + known % lanes]
+                store(numbers, at, splat(numbers, number))
+            at += SPAN * lanes
+        if half < SPAN - 1:
+            continue
+        store(numbers, 0, splat_pair(numbers, 1.0))
+        _calculate(network, numbers)
+        for part in range(SPAN if out else 0):
+            here = seat(packed, min(SPAN * pair + part, packed[GROUPS] - 1), rows, clients)
+            for word in range(packed[OBSERVABLES]):
+                at = (network.results[word] * SPAN + part) * lanes
+                for lane in range(here):
+                    values[rows[lane], word] = network.signs[word] * numbers[at + lane]
 
 
 @kernel
 @no_type_check
-def differentiate(
-    leaves, cuts, factors, results, signs, groups, tables, behind, memory, cotangents, out
-):
+def differentiate(like, packed, x, w, kept, stride, memory, slopes, cotangents, first, end):
     """Compute the slopes of groups of examples.
 
     Args:
-        leaves: this and the following four: the calculation, see ``Network``.
-        cuts: likewise.
-        factors: likewise.
-        results: likewise.
-        signs: likewise.
-        groups: the first one, and the one after the last.
-        tables: as ``evaluate`` left them.
-        behind: as for ``evaluate``.
-        memory: as ``evaluate`` left it if there are only numbers of one group; and for as many
-            adjoints, flat.
-        cotangents: of the expectation values; (rows, observables).
-        out: receives the derivatives by a turn about X, Y, Z behind each run;
-            (groups, runs · 3 · lanes).
+        like: as for ``evaluate``; likewise the following five.
+        packed: likewise.
+        x: likewise.
+        w: likewise.
+        kept: as ``evaluate`` left it.
+        stride: likewise.
+        memory: as ``evaluate`` left it if there are only numbers of two groups; and for as many
+            adjoints.
+        slopes: the address of the derivatives by turns behind runs and by shared leaves.
+        cotangents: that of the expectation values'; (rows, observables).
+        first: the first pair of groups.
+        end: the one after the last.
     """
-    network = Network(leaves, cuts, factors, results, signs)
-    lanes = width(memory)
-    size = _size(network) * lanes
-    adjoints = memory[size : 2 * size]
-    last = cotangents.shape[0] - 1
-    for group in range(groups[0], groups[1]):
-        first = group * lanes
-        own, slopes = tables[group], out[group]
+    network, lanes = unpack.network(packed), width(like)
+    runs, slots = table(packed, RUNS, 1, RUN), table(packed, SLOTS, 1, np.int64)
+    size, leaves, item = table_size(packed, lanes), network.leaves.shape[0], like.itemsize
+    own_size, behind, of_runs = size + leaves * lanes, SPAN * size, 3 * (runs.size - 1) * lanes
+    count = (1 + leaves + network.cuts.size // 2) * SPAN * lanes
+    places = kept + packed[CLIENT_GROUPS] * own_size * item
+    rows = array(memory, (lanes,), np.int64)
+    clients = array(memory + 8 * lanes, (lanes,), np.int64)
+    found = array(slopes, (packed[GROUPS], of_runs + slots.size * lanes), np.float64)
+    seeds = array(cotangents, (packed[ROWS], packed[OBSERVABLES]), like.dtype)
+    near = memory + 8 * packed[WORK]
+    adjoints = array(near + count * item, (count,), like.dtype)
+    for pair in range(first, end):
+        numbers_at = places + (pair * stride + behind) * item if stride > behind else near
+        numbers = array(numbers_at, (count,), like.dtype)
+        halves = min(SPAN, packed[GROUPS] - SPAN * pair)
         adjoints.fill(0.0)
-        for word in range(network.results.size):
-            for lane in range(lanes):
-                seed = network.signs[word] * cotangents[min(first + lane, last), word]
-                adjoints[network.results[word] * lanes + lane] += seed
-        _go_back(network, _numbers(network, own, behind, memory), adjoints)
-        slopes.fill(0.0)
-        _turn_leaves(network, own, adjoints, slopes)
+        for half in range(halves):
+            here = seat(packed, SPAN * pair + half, rows, clients)
+            for word in range(packed[OBSERVABLES]):
+                at = (network.results[word] * SPAN + half) * lanes
+                for lane in range(here):
+                    adjoints[at + lane] += network.signs[word] * seeds[rows[lane], word]
+        _go_back(network, numbers, adjoints)
+        for half in range(halves):
+            slope = found[SPAN * pair + half]
+            own = array(places + (pair * stride + half * size) * item, (size,), like.dtype)
+            slope[:of_runs].fill(0.0)
+            for leaf in range(leaves):
+                run, row, column = _leaf(network, leaf)
+                if runs[run].mixed:
+                    adjoint = load(adjoints, (SPAN * (1 + leaf) + half) * lanes)
+                    rotations.turn(own, run, row, column, adjoint, slope)
+            for k in range(slots.size):
+                at = (SPAN * (1 + slots[k]) + half) * lanes
+                store(slope, of_runs + k * lanes, doubles(like, adjoints, at))

@@ -9,20 +9,24 @@ from typing import no_type_check
 
 import numpy as np
 
-from fedqml.quantum.native.compiled import inlined, kernel
+from fedqml.quantum.native import unpack
+from fedqml.quantum.native.compiled import inlined, kernel, pasted
 from fedqml.quantum.native.lanes import accumulate, load, odd, splat, store, width
-from fedqml.quantum.native.tape import Passes
+from fedqml.quantum.native.pack import (
+    ALIGNED,
+    CLIENT_GROUPS,
+    GROUPS,
+    OBSERVABLES,
+    ROWS,
+    RUNS,
+    SLOTS,
+    WORK,
+)
+from fedqml.quantum.native.turns import fill, seat, table_size
+from fedqml.quantum.native.unpack import array, table
 
 # Sums of this many terms are taken in the state's precision, and those of the sums in float64.
 _PARTIAL = 64
-
-
-@inlined
-@no_type_check
-def _state(passes, table, behind, memory):
-    """Return where a group's state is."""
-    size = (2 * width(memory)) << passes.qubits
-    return table[behind : behind + size] if behind < table.size else memory[:size]
 
 
 @inlined
@@ -32,7 +36,7 @@ def _near_size(passes, lanes):
     return 4 * lanes * passes.run_pairs.shape[1] if passes.pass_blocks.shape[1] > 1 else 0
 
 
-@inlined
+@pasted
 @no_type_check
 def _near(passes, state, memory):
     """Return where a block is worked on."""
@@ -156,7 +160,8 @@ def _evolve(passes, matrices, state, near):
     n = passes.qubits
     for number in range(passes.pass_runs.size - 1):
         start, end = passes.pass_runs[number], passes.pass_runs[number + 1]
-        for block in passes.pass_blocks[number]:
+        for place in range(passes.pass_blocks.shape[1]):
+            block = passes.pass_blocks[number, place]
             for run in range(start, end):
                 pairs, role = passes.run_pairs[run - n], odd(block & passes.run_read[run - n])
                 if start < run < end - 1:  # as below, but quicker with one address instead of two
@@ -173,13 +178,14 @@ def _evolve(passes, matrices, state, near):
 
 @inlined
 @no_type_check
-def _revolve(passes, matrices, final, state, costate, near, conear, slopes):
+def _revolve(passes, matrices, final, state, costate, near, conear, parts, slopes):
     """Go back through the circuit and add up the slopes of every run."""
     n = passes.qubits
     known = final
     for number in range(passes.pass_runs.size - 2, -1, -1):
         start, end = passes.pass_runs[number], passes.pass_runs[number + 1]
-        for block in passes.pass_blocks[number]:
+        for place in range(passes.pass_blocks.shape[1]):
+            block = passes.pass_blocks[number, place]
             for run in range(end - 1, start - 1, -1):
                 pairs, role = passes.run_pairs[run - n], odd(block & passes.run_read[run - n])
                 if start < run < end - 1:
@@ -197,12 +203,12 @@ def _revolve(passes, matrices, final, state, costate, near, conear, slopes):
                 there, aims = (source, cosource, origin, pairs), (target, cotarget, aim, places)
                 _undo(run, role, matrices, *there, *aims, slopes)
         known = state
-    _prepared(passes, matrices, known, state, costate, slopes)
+    _prepared(passes, matrices, known, state, costate, parts, slopes)
 
 
 @inlined
 @no_type_check
-def _prepared(passes, matrices, final, state, costate, slopes):
+def _prepared(passes, matrices, final, state, costate, parts, slopes):
     """Add up the slopes of the runs that prepared the qubits; destroys both states.
 
     The final state is a product, |rest⟩|v⟩, so that one contraction ⟨rest|costate⟩ serves all
@@ -210,7 +216,6 @@ def _prepared(passes, matrices, final, state, costate, slopes):
     """
     lanes = width(state)
     zero = splat(state, 0.0)
-    parts = np.empty(4 * lanes)
     source = final
     for number in range(passes.qubits):
         qubit = passes.qubits - 1 - number
@@ -324,138 +329,122 @@ def _seed(passes, cotangents, state, costate):
                 store(costate, at + lanes, load(costate, at + lanes) + cotangent * im)
 
 
+@inlined
+@no_type_check
+def _spread(slots, shared, lane, own):
+    """Write the quaternions of a client's runs, which are the same for all of its examples."""
+    lanes = width(own)
+    for number in range(slots.size):
+        run = slots[number]
+        for k in range(4 * run, 4 * run + 4):
+            store(own, k * lanes, splat(own, shared[k * lanes + lane]))
+
+
 @kernel
 @no_type_check
-def evaluate(
-    qubits,
-    pass_runs,
-    pass_blocks,
-    pass_first,
-    pass_last,
-    run_pairs,
-    run_read,
-    word_flip,
-    word_read,
-    word_phase,
-    groups,
-    tables,
-    behind,
-    memory,
-    out,
-):
+def evaluate(like, packed, x, w, kept, stride, memory, out, share, first, end):
     """Evaluate groups of examples, as many to a group as a vector has lanes.
 
     Args:
-        qubits: this and the following nine: of the circuit, see ``Passes``.
-        pass_runs: likewise.
-        pass_blocks: likewise.
-        pass_first: likewise.
-        pass_last: likewise.
-        run_pairs: likewise.
-        run_read: likewise.
-        word_flip: likewise.
-        word_read: likewise.
-        word_phase: likewise.
-        groups: the first one, and the one after the last.
-        tables: from ``lay_out``; a row for each group.
-        behind: where in a row its state shall be; if that is its end, it is only in memory.
-        memory: for a state and a block, flat.
-        out: receives the expectation values, perhaps of the first observables only;
-            (rows, observables).
+        like: an array of the numbers' type.
+        packed: what is to be computed, see ``unpack``.
+        x: the address of the inputs; (rows, inputs).
+        w: that of the weights; (clients, weights).
+        kept: that of what the gradient needs: tables of clients, then those of groups of examples.
+        stride: how much of the latter a group has; if it ends with its table, its state is only in
+            memory.
+        memory: its address, for a state and a block.
+        out: receives the expectation values, unless it is 0; (rows, observables).
+        share: whether to compute the tables of clients.
+        first: the first group.
+        end: the one after the last.
     """
-    passes = Passes(
-        qubits,
-        pass_runs,
-        pass_blocks,
-        pass_first,
-        pass_last,
-        run_pairs,
-        run_read,
-        word_flip,
-        word_read,
-        word_phase,
+    passes, lanes, item = unpack.passes(packed), width(like), like.itemsize
+    slots = table(packed, SLOTS, 1, np.int64)
+    size, whole, own_groups = (
+        table_size(packed, lanes),
+        2 * lanes << passes.qubits,
+        packed[CLIENT_GROUPS],
     )
-    lanes = width(memory)
-    size = (2 * lanes) << passes.qubits
-    values = np.empty(out.shape[1] * lanes)
-    for group in range(groups[0], groups[1]):
-        own = tables[group]
-        state = _state(passes, own, behind, memory)
-        _evolve(passes, own, state, _near(passes, state, memory[size:]))
+    shared = array(kept, (own_groups, size), like.dtype)
+    places = kept + shared.size * item
+    rows = array(memory, (lanes,), np.int64)
+    clients = array(memory + 8 * lanes, (lanes,), np.int64)
+    # measured values take the place of angles
+    observables = packed[OBSERVABLES] if out else 0
+    values = array(memory + 16 * lanes, (observables * lanes,), np.float64)
+    found = array(out, (packed[ROWS], packed[OBSERVABLES]), like.dtype)
+    near_at = memory + 8 * packed[WORK]
+    near = array(near_at + whole * item, (_near_size(passes, lanes),), like.dtype)
+    known = packed[ROWS]  # nobody
+    for step in range(-own_groups if share else first, end):
+        of_clients, group, place = step < 0, step, places + step * stride * item
+        if of_clients:
+            group, place = step + own_groups, kept + (step + own_groups) * size * item
+        client = fill(like, packed, x, w, of_clients, group, known, memory, place)
+        if of_clients:
+            continue
+        own = array(place, (size,), like.dtype)
+        known = packed[ROWS] if observables else client
+        if packed[ALIGNED] == 1:
+            _spread(slots, shared[client // lanes], client % lanes, own)
+        state = array(place + size * item if stride > size else near_at, (whole,), like.dtype)
+        _evolve(passes, own, state, _near(passes, state, near))
         _measure(passes, state, values)
-        first = group * lanes
-        for row in range(first, min(first + lanes, out.shape[0])):
-            for word in range(out.shape[1]):
-                out[row, word] = values[word * lanes + row - first]
+        here = seat(packed, group, rows, clients)
+        for lane in range(here):
+            for word in range(observables):
+                found[rows[lane], word] = values[word * lanes + lane]
 
 
 @kernel
 @no_type_check
-def differentiate(
-    qubits,
-    pass_runs,
-    pass_blocks,
-    pass_first,
-    pass_last,
-    run_pairs,
-    run_read,
-    word_flip,
-    word_read,
-    word_phase,
-    groups,
-    tables,
-    behind,
-    memory,
-    cotangents,
-    out,
-):
+def differentiate(like, packed, x, w, kept, stride, memory, slopes, cotangents, first, end):
     """Compute the slopes of groups of examples.
 
     Args:
-        qubits: this and the following nine: of the circuit, see ``Passes``.
-        pass_runs: likewise.
-        pass_blocks: likewise.
-        pass_first: likewise.
-        pass_last: likewise.
-        run_pairs: likewise.
-        run_read: likewise.
-        word_flip: likewise.
-        word_read: likewise.
-        word_phase: likewise.
-        groups: the first one, and the one after the last.
-        tables: as ``evaluate`` left them.
-        behind: as for ``evaluate``.
+        like: as for ``evaluate``; likewise the following five.
+        packed: likewise.
+        x: likewise.
+        w: likewise.
+        kept: as ``evaluate`` left it.
+        stride: likewise.
         memory: as ``evaluate`` left it if there is only one group's state; for two states, a block
-            of each, and cotangents, flat.
-        cotangents: of the expectation values; (rows, observables).
-        out: receives Im⟨costate|σ|state⟩ behind each run, σ = X, Y, Z;
-            (groups, runs · 3 · lanes).
+            of each, and cotangents.
+        slopes: the address of Im⟨costate|σ|state⟩ behind each run, σ = X, Y, Z.
+        cotangents: that of the expectation values'; (rows, observables).
+        first: the first group.
+        end: the one after the last.
     """
-    passes = Passes(
-        qubits,
-        pass_runs,
-        pass_blocks,
-        pass_first,
-        pass_last,
-        run_pairs,
-        run_read,
-        word_flip,
-        word_read,
-        word_phase,
+    passes, lanes, item = unpack.passes(packed), width(like), like.itemsize
+    size, whole, near_size = (
+        table_size(packed, lanes),
+        2 * lanes << passes.qubits,
+        _near_size(passes, lanes),
     )
-    lanes = width(memory)
-    size = (2 * lanes) << passes.qubits
-    state, costate, rest = memory[:size], memory[size : 2 * size], memory[2 * size :]
-    near, rest = _near(passes, state, rest), rest[_near_size(passes, lanes) :]
-    conear, seeds = _near(passes, costate, rest), rest[_near_size(passes, lanes) :]
-    last = cotangents.shape[0] - 1
-    for group in range(groups[0], groups[1]):
-        first = group * lanes
-        own, slopes = tables[group], out[group]
-        final = _state(passes, own, behind, memory)
-        for word in range(cotangents.shape[1]):
-            for lane in range(lanes):
-                seeds[word * lanes + lane] = cotangents[min(first + lane, last), word]
+    places = kept + packed[CLIENT_GROUPS] * size * item
+    rows = array(memory, (lanes,), np.int64)
+    clients = array(memory + 8 * lanes, (lanes,), np.int64)
+    parts = array(memory + 16 * lanes, (4 * lanes,), np.float64)
+    found = array(slopes, (packed[GROUPS], 3 * (packed[RUNS + 1] - 1) * lanes), np.float64)
+    given = array(cotangents, (packed[ROWS], packed[OBSERVABLES]), like.dtype)
+    at = memory + 8 * packed[WORK]
+    state = array(at, (whole,), like.dtype)
+    costate = array(at + whole * item, (whole,), like.dtype)
+    at += 2 * whole * item
+    near = _near(passes, state, array(at, (near_size,), like.dtype))
+    conear = _near(passes, costate, array(at + near_size * item, (near_size,), like.dtype))
+    at += 2 * near_size * item
+    seeds = array(at, (packed[OBSERVABLES] * lanes,), like.dtype)
+    for group in range(first, end):
+        place, slope = places + group * stride * item, found[group]
+        own = array(place, (size,), like.dtype)
+        final = array(place + size * item, (whole,), like.dtype) if stride > size else state
+        here = seat(packed, group, rows, clients)
+        seeds.fill(0.0)
+        for word in range(packed[OBSERVABLES]):
+            for lane in range(here):
+                seeds[word * lanes + lane] = given[rows[lane], word]
         _seed(passes, seeds, final, costate)
-        slopes.fill(0.0)
-        _revolve(passes, own, final, state, costate, near, conear, slopes)
+        slope.fill(0.0)
+        _revolve(passes, own, final, state, costate, near, conear, parts, slope)

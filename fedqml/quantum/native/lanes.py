@@ -11,7 +11,8 @@ from typing import Any, no_type_check
 import llvmlite.binding
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, models, overload, register_model
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, models, register_model
 
 # One cache line, and AVX-512's registers. Elsewhere the widest registers have half of it.
 WIDTH_BYTES = 64 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 32
@@ -25,11 +26,12 @@ class Lanes(types.Type):
     Args:
         element: Numba's type of its numbers.
         like: the type whose numbers fill a register, as many as it has; by default the same.
+        times: how many registers it fills.
     """
 
-    def __init__(self, element: Any, like: Any = None) -> None:
+    def __init__(self, element: Any, like: Any = None, times: int = 1) -> None:
         self.element = element
-        self.count = WIDTH_BYTES * 8 // (like or element).bitwidth
+        self.count = times * WIDTH_BYTES * 8 // (like or element).bitwidth
         super().__init__(name=f"Lanes({element}, {self.count})")
 
 
@@ -58,18 +60,28 @@ def width(typing_context, array):
     return types.intp(array), generate
 
 
-@intrinsic
 @no_type_check
-def load(typing_context, array, offset):
-    """Return the vector that begins at an entry of an array."""
-    lanes = Lanes(array.dtype)
-
+def _load(lanes, array):
     def generate(context, builder, signature, arguments):
         vector = context.get_value_type(lanes)
         pointer = _pointer(context, builder, signature.args[0], *arguments, vector)
         return builder.load(pointer, align=lanes.element.bitwidth // 8)
 
     return lanes(array, types.intp), generate
+
+
+@intrinsic
+@no_type_check
+def load(typing_context, array, offset):
+    """Return the vector that begins at an entry of an array."""
+    return _load(Lanes(array.dtype), array)
+
+
+@intrinsic
+@no_type_check
+def load_pair(typing_context, array, offset):
+    """Return the two vectors that begin at an entry of an array as one."""
+    return _load(Lanes(array.dtype, times=2), array)
 
 
 @intrinsic
@@ -139,17 +151,27 @@ def _everywhere(context, builder, lanes, number):
     return builder.shuffle_vector(first, nothing, everywhere)
 
 
-@intrinsic
 @no_type_check
-def splat(typing_context, array, value):
-    """Return a vector of an array's type with the same number everywhere."""
-    lanes = Lanes(array.dtype)
-
+def _splat(lanes, array, value):
     def generate(context, builder, signature, arguments):
         number = context.cast(builder, arguments[1], signature.args[1], lanes.element)
         return _everywhere(context, builder, lanes, number)
 
     return lanes(array, value), generate
+
+
+@intrinsic
+@no_type_check
+def splat(typing_context, array, value):
+    """Return a vector of an array's type with the same number everywhere."""
+    return _splat(Lanes(array.dtype), array, value)
+
+
+@intrinsic
+@no_type_check
+def splat_pair(typing_context, array, value):
+    """Return two vectors as one with the same number everywhere."""
+    return _splat(Lanes(array.dtype, times=2), array, value)
 
 
 @intrinsic
@@ -218,18 +240,16 @@ def odd(typing_context, bits):
 
 @no_type_check
 def _binary(operation, instruction):
-    @intrinsic
-    def combine(typing_context, left, right):
-        def generate(context, builder, signature, arguments):
-            return getattr(builder, instruction)(*arguments, flags=_FUSED)
+    @infer_global(operation)
+    class _Template(AbstractTemplate):
+        def generic(self, arguments, keywords):
+            left, right = arguments
+            alike = isinstance(left, Lanes) and left == right
+            return signature(left, left, right) if alike else None
 
-        return left(left, right), generate
-
-    @overload(operation)
-    def combined(left, right):
-        if isinstance(left, Lanes) and left == right:
-            return lambda left, right: combine(left, right)
-        return None
+    @lower_builtin(operation, Lanes, Lanes)
+    def _lower(context, builder, signature, arguments):
+        return getattr(builder, instruction)(*arguments, flags=_FUSED)
 
 
 _binary(operator.add, "fadd")

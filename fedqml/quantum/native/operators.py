@@ -51,7 +51,7 @@ def _run_gradients(
 def _shapes_of_expectations(x: Tensor, w: Tensor, program: int) -> tuple[Tensor, Tensor]:
     observables = len(_programs[program].circuit.observables)
     # The size of what is kept does not matter, as long as it is some: it is only handed on.
-    return x.new_empty((*x.shape[:-1], observables)), x.new_empty((1, 1))
+    return x.new_empty((*x.shape[:-1], observables)), x.new_empty(1)
 
 
 def _shapes_of_gradients(

@@ -21,6 +21,8 @@ class Program:
     """A compiled circuit.
 
     Args:
+        inputs: how many the circuit reads.
+        weights: likewise.
         of_inputs: the columns that depend on inputs.
         of_weights: those that depend on weights alone.
         circuit: reads the former as its inputs and the latter as its weights, on the qubits that
@@ -29,6 +31,8 @@ class Program:
         columns: ``of_inputs`` and ``of_weights`` for the kernels; None if they do not know a map.
     """
 
+    inputs: int
+    weights: int
     of_inputs: tuple[Column, ...]
     of_weights: tuple[Column, ...]
     circuit: Circuit
@@ -112,7 +116,8 @@ def _compile(circuit: Circuit) -> Program:
         tape = record(read, len(of_inputs))
     except NotImplementedError:
         tape = None
-    return Program(of_inputs, of_weights, read, tape, tabulate(of_inputs, of_weights))
+    kernels = tabulate(of_inputs, of_weights)
+    return Program(circuit.n_inputs, circuit.n_weights, of_inputs, of_weights, read, tape, kernels)
 
 
 def _column(term: Term) -> Column:

@@ -30,7 +30,7 @@ def _bits(key, mixed):
 
 @kernel
 @no_type_check
-def count(cumulative, keys, shots, block, counts):
+def count(cumulative, keys, shots, block, memory, counts):
     """Draw outcomes and count them.
 
     Args:
@@ -38,11 +38,12 @@ def count(cumulative, keys, shots, block, counts):
         keys: one for every row.
         shots: how many.
         block: how many have a key of their own, folded from the row's.
+        memory: for a block's numbers; (2, block), 32 bits without a sign.
         counts: receives how often each outcome was drawn; (rows, 2^k), zeros.
     """
     rows, outcomes = cumulative.shape
-    mixed, drawn = np.empty(min(block, shots), np.uint32), np.empty(min(block, shots), np.uint32)
-    for number in range(len(mixed)):
+    mixed, drawn = memory[0], memory[1]
+    for number in range(min(block, shots)):
         mixed[number] = _mix(number)
     for row in range(rows):
         for start in range(0, shots, block):

@@ -44,6 +44,7 @@ class Parts(NamedTuple):
             ``scale``, the factor from it to the angle.
         turns: the parts that are turns, those of mixed runs first; (turns,).
         mixed_turns: how many turns are in mixed runs.
+        reach: the number of columns up to the last one that a mixed run reads.
     """
 
     runs: NDArray[np.void]
@@ -51,14 +52,21 @@ class Parts(NamedTuple):
     terms: NDArray[np.void]
     turns: Integers
     mixed_turns: int
+    reach: int
+
+    def all_mixed(self) -> "Parts":
+        """Return the same runs, all of them said to differ from example to example."""
+        runs = self.runs.copy()
+        runs["mixed"][:-1] = True
+        return self._replace(runs=runs, mixed_turns=len(self.turns))
 
 
-_RUN = np.dtype([("mixed", np.int64), ("parts", np.int64)])
-_PART = np.dtype(
+RUN = np.dtype([("mixed", np.int64), ("parts", np.int64)])
+PART = np.dtype(
     [("axis", np.int64), ("turn", np.int64), ("terms", np.int64)]
     + [(name, np.float64) for name in ("offset", "p", "q", "r", "s")]
 )
-_TERM = np.dtype([("column", np.int64), ("scale", np.float64)])
+TERM = np.dtype([("column", np.int64), ("scale", np.float64)])
 
 
 class Passes(NamedTuple):
@@ -168,11 +176,20 @@ def _parts(whole: Sequence[Run], inputs: int) -> Parts:
     parts.append((3, 0, len(terms), 0.0, 1.0, 0.0, 0.0, 0.0))
     starts = _cuts(len(run.parts) for run in whole)
     return Parts(
-        runs=np.array(list(zip([*mixed, False], starts, strict=True)), dtype=_RUN),
-        parts=np.array(parts, dtype=_PART),
-        terms=np.array(terms, dtype=_TERM),
+        runs=np.array(list(zip([*mixed, False], starts, strict=True)), dtype=RUN),
+        parts=np.array(parts, dtype=PART),
+        terms=np.array(terms, dtype=TERM),
         turns=_integers(turns),
         mixed_turns=sum(own for _, own in found),
+        reach=max(
+            (
+                _number(t, inputs) + 1
+                for p, own in flat
+                if own and isinstance(p, Turn)
+                for t in p.angle.terms
+            ),
+            default=0,
+        ),
     )
 
 

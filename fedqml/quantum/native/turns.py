@@ -1,30 +1,86 @@
-"""The compiled loops between angles and runs of turns, in float64 and with examples as lanes."""
+"""The compiled loops between angles and runs of turns, in float64 and with examples as lanes.
+
+A table has every run's quaternion, then cos θ/2 of all turns, then sin θ/2, each a vector.
+"""
 
 from typing import no_type_check
 
 import numpy as np
 
-from fedqml.quantum.native.compiled import kernel, pasted
+from fedqml.quantum.native.columns import ARGUMENT, COLUMN
+from fedqml.quantum.native.compiled import called, inlined, kernel, pasted
 from fedqml.quantum.native.elementary import sines
-from fedqml.quantum.native.lanes import double, doubles, store, width
+from fedqml.quantum.native.lanes import accumulate, double, doubles, load, store, width
 from fedqml.quantum.native.maps import pull, read
+from fedqml.quantum.native.pack import (
+    ALIGNED,
+    ARGUMENTS,
+    BATCH,
+    CLIENT_GROUPS,
+    CLIENTS,
+    COLUMNS,
+    GROUPS,
+    INPUTS,
+    LEAVES,
+    MIXED,
+    MIXED_TURNS,
+    PARTS,
+    REACHED,
+    ROWS,
+    RUNS,
+    SLOTS,
+    SPAN,
+    TERMS,
+    TURNS,
+    WEIGHTS,
+)
+from fedqml.quantum.native.rotations import turn
+from fedqml.quantum.native.tape import PART, RUN, TERM
+from fedqml.quantum.native.unpack import array, table
+
+# A client's examples are summed in so many parts, on every machine: example j in part j mod 16.
+_SUMS = 16
+
+
+@inlined
+@no_type_check
+def table_size(packed, lanes):
+    """Return how many numbers a table has."""
+    return (4 * (packed[RUNS + 1] - 1) + 2 * packed[TURNS + 1]) * lanes
+
+
+@inlined
+@no_type_check
+def seat(packed, group, rows, clients):
+    """Write a group's examples and their clients; return how many there are.
+
+    Those that are missing repeat the last one.
+    """
+    lanes, batch, first, count = rows.size, packed[BATCH], group * rows.size, packed[ROWS]
+    client, base = np.int64(0), np.int64(0)
+    if packed[ALIGNED] == 1:
+        each = (batch + lanes - 1) // lanes
+        client, first, count = group // each, group % each * lanes, batch
+        base = client * batch
+    for lane in range(lanes):
+        rows[lane] = base + min(first + lane, count - 1)
+        clients[lane] = client if packed[ALIGNED] == 1 else rows[lane] // batch
+    return min(lanes, count - first)
+
+
+@inlined
+@no_type_check
+def _seat_clients(packed, group, clients):
+    for lane in range(clients.size):
+        clients[lane] = min(group * clients.size + lane, packed[CLIENTS] - 1)
 
 
 @pasted
 @no_type_check
-def _seat(group, batch, count, rows, clients):
-    """Write a group's examples and their clients; those that are missing repeat the last one."""
-    for lane in range(rows.size):
-        rows[lane] = min(group * rows.size + lane, count - 1)
-        clients[lane] = rows[lane] // batch
-
-
-@pasted
-@no_type_check
-def _fetch(arguments, rows, clients, x, w, found):
+def _fetch(columns, arguments, first, end, rows, clients, x, w, found):
     """Write what columns read."""
     lanes = rows.size
-    for k in range(arguments.size):
+    for k in range(columns[first].start, columns[end].start):
         place = arguments[k].place
         if arguments[k].from_input:
             for lane in range(lanes):
@@ -36,16 +92,16 @@ def _fetch(arguments, rows, clients, x, w, found):
 
 @pasted
 @no_type_check
-def _halve(parts, terms, turns, like, numbers, halves):
+def _halve(parts, terms, turns, first, end, like, numbers, halves):
     """Write half of the angles of turns."""
     lanes, half = width(like), double(like, 0.5)
-    for turn in range(turns.size):
-        part = turns[turn]
+    for number in range(first, end):
+        part = turns[number]
         angle = double(like, parts[part].offset)
         for term in range(parts[part].terms, parts[part + 1].terms):
-            number = doubles(like, numbers, terms[term].column * lanes)
-            angle = angle + double(like, terms[term].scale) * number
-        store(halves, turn * lanes, half * angle)
+            value = doubles(like, numbers, terms[term].column * lanes)
+            angle = angle + double(like, terms[term].scale) * value
+        store(halves, number * lanes, half * angle)
 
 
 @pasted
@@ -76,6 +132,67 @@ def _multiply(parts, first, last, at, cosine, sine, table):
     store(table, at + lanes, b)
     store(table, at + 2 * lanes, c)
     store(table, at + 3 * lanes, d)
+
+
+@called
+@no_type_check
+def fill(like, packed, x, w, of_clients, group, known, memory, place):
+    """Compute the angles and runs of a group of examples, or of clients.
+
+    The former's are those that differ from example to example, the latter's the others.
+
+    Args:
+        like: an array of the numbers' type.
+        packed: what is to be computed, see ``pack``.
+        x: the address of the inputs; (rows, inputs).
+        w: that of the weights; (clients, weights).
+        of_clients: which of both.
+        group: its number.
+        known: whose weights have been read in ``memory``; more than there are for nobody's.
+        memory: an address, for examples, clients, arguments, columns and turns.
+        place: the address of the table, which receives runs and turns.
+
+    Returns:
+        The client of the first example.
+    """
+    runs, parts = table(packed, RUNS, 1, RUN), table(packed, PARTS, 1, PART)
+    terms, turns = table(packed, TERMS, 1, TERM), table(packed, TURNS, 1, np.int64)
+    columns, arguments = table(packed, COLUMNS, 1, COLUMN), table(packed, ARGUMENTS, 1, ARGUMENT)
+    inputs = array(x, (packed[ROWS], packed[INPUTS]), like.dtype)
+    weights = array(w, (packed[CLIENTS], packed[WEIGHTS]), like.dtype)
+    lanes = width(like)
+    own = array(place, (table_size(packed, lanes),), like.dtype)
+    cosine = 4 * (runs.size - 1) * lanes
+    sine = cosine + turns.size * lanes
+    rows = array(memory, (lanes,), np.int64)
+    clients = array(memory + 8 * lanes, (lanes,), np.int64)
+    at = memory + 16 * lanes
+    fetched = array(at, (arguments.size * lanes,), np.float64)
+    at += 8 * fetched.size
+    numbers = array(at, (columns.size * lanes,), np.float64)
+    at += 8 * numbers.size
+    halves = array(at, (turns.size * lanes,), np.float64)
+    column, last_column = np.int64(0), packed[REACHED]
+    turn, last_turn = np.int64(0), packed[MIXED_TURNS]
+    if of_clients:
+        _seat_clients(packed, group, clients)
+        column, last_column = packed[MIXED], columns.size - 1
+        turn, last_turn = packed[MIXED_TURNS], turns.size
+    else:
+        seat(packed, group, rows, clients)
+        if packed[ALIGNED] == 1 and clients[0] == known:
+            last_column = packed[MIXED]
+    _fetch(columns, arguments, column, last_column, rows, clients, inputs, weights, fetched)
+    read(columns, column, last_column, like, fetched, numbers)
+    _halve(parts, terms, turns, turn, last_turn, like, numbers, halves)
+    first, end = turn * lanes, last_turn * lanes
+    sines(halves[first:end], own[sine + first :], own[cosine + first :])
+    for run in range(runs.size - 1):
+        if (runs[run].mixed == 0) == of_clients:
+            _multiply(
+                parts, runs[run].parts, runs[run + 1].parts, 4 * run * lanes, cosine, sine, own
+            )
+    return clients[0]
 
 
 @pasted
@@ -115,129 +232,174 @@ def _unwind(parts, terms, first, last, start, cosine, sine, table, slopes, by):
             store(slopes, v_at, norm * v + dot * d - twice * (b * u - c * t))
 
 
-@kernel
+@inlined
 @no_type_check
-def lay_out(
-    runs, parts, terms, turns, mixed_turns, columns, arguments, mixed, batch, x, w, groups, tables
-):
-    """Compute the runs of groups of examples, as many to a group as a vector has lanes.
+def _add(parts, item, place, like, values, at):
+    """Add a group's values, vectors at a place of an array, to the parts of a sum."""
+    to = item * _SUMS + place % _SUMS
+    if place < _SUMS:
+        store(parts, to, doubles(like, values, at))
+    else:
+        accumulate(parts, to, doubles(like, values, at))
 
-    An example is a lane; those missing in the last group repeat the last one. What depends on
-    weights alone is computed once for groups of one client that follow each other.
 
-    Args:
-        runs: this and the following four: of the circuit, see ``Parts``.
-        parts: likewise.
-        terms: likewise.
-        turns: likewise.
-        mixed_turns: likewise.
-        columns: this and the following two: what its angles are linear in, see ``Columns``.
-        arguments: likewise.
-        mixed: likewise.
-        batch: how many examples a client has.
-        x: inputs; (rows, inputs).
-        w: weights; (clients, weights).
-        groups: the first one, and the one after the last.
-        tables: receives every run's quaternion, cos θ/2 of all turns, and sin θ/2;
-            (groups, (4 runs + 2 turns) · lanes, or more for states).
-    """
-    lanes = width(tables)
-    cosine = 4 * (runs.size - 1) * lanes
-    sine = cosine + turns.size * lanes
-    fetched, numbers = np.empty(arguments.size * lanes), np.empty(columns.size * lanes)
-    halves = np.empty(turns.size * lanes)
-    rows, clients = np.empty(lanes, np.int64), np.empty(lanes, np.int64)
-    known = np.int64(-1)  # whose weights all lanes before had
-    for group in range(groups[0], groups[1]):
-        own = tables[group]
-        _seat(group, batch, x.shape[0], rows, clients)
-        one = clients[0] == clients[lanes - 1]
-        ready = one and clients[0] == known
-        known = clients[0] if one else np.int64(-1)
-        some, count = (mixed, mixed_turns) if ready else (columns.size - 1, turns.size)
-        _fetch(arguments[: columns[some].start], rows, clients, x, w, fetched)
-        read(columns[: some + 1], tables, fetched, numbers)
-        _halve(parts, terms, turns[:count], tables, numbers, halves)
-        sines(halves[: count * lanes], own[sine:], own[cosine:])
-        if ready:
-            before = tables[group - 1]
-            for k in range(count * lanes, turns.size * lanes):
-                own[cosine + k], own[sine + k] = before[cosine + k], before[sine + k]
-        for run in range(runs.size - 1):
-            at = 4 * run * lanes
-            if runs[run].mixed or not ready:
-                _multiply(parts, runs[run].parts, runs[run + 1].parts, at, cosine, sine, own)
-            else:
-                for k in range(at, at + 4 * lanes):
-                    own[k] = before[k]
+@inlined
+@no_type_check
+def _total(parts, item):
+    at, half = item * _SUMS, _SUMS // 2
+    while half > 0:
+        for k in range(half):
+            parts[at + k] += parts[at + half + k]
+        half //= 2
+    return parts[at]
 
 
 @kernel
 @no_type_check
-def collect(
-    runs, parts, terms, turns, columns, arguments, batch, x, w, slopes, tables, into_x, into_w
-):
+def collect(like, packed, x, w, kept, stride, memory, slopes, into_x, into_w):
     """Turn the slopes of runs into gradients of inputs and weights.
 
-    Weights' gradients are summed example by example in float64, so that they depend neither on
-    the number of threads nor on what else is evaluated.
+    A client's examples are summed in float64 and in an order of their own, so that sums depend
+    neither on the number of threads, nor on the width of vectors, nor on what else is evaluated.
 
     Args:
-        runs: of the circuit, see ``Parts``.
-        parts: likewise.
-        terms: likewise.
-        turns: likewise.
-        columns: what its angles are linear in, see ``Columns``.
-        arguments: likewise.
-        batch: how many examples a client has.
-        x: inputs; (rows, inputs).
-        w: weights; (clients, weights).
-        slopes: from ``differentiate``; (groups, runs · 3 · lanes). Overwritten.
-        tables: from ``lay_out``.
-        into_x: receives the gradient; (rows, inputs).
-        into_w: receives the gradient; (clients, weights).
+        like: as for ``fill``; likewise the following three.
+        packed: likewise.
+        x: likewise.
+        w: likewise.
+        kept: that of the tables of groups of clients, and then of examples.
+        stride: how many numbers there are from the tables of groups of examples that are calculated
+            at once to those of the next.
+        memory: an address, for sums.
+        slopes: the address of the derivatives by a turn about X, Y, Z behind each run, and by
+            leaves that are the same for all examples of a client; (groups, (3 runs + leaves) ·
+            lanes). Overwritten.
+        into_x: that of the gradient of inputs, which is received; (rows, inputs).
+        into_w: that of weights; (clients, weights).
     """
-    lanes = width(tables)
-    cosine = 4 * (runs.size - 1) * lanes
-    sine = cosine + turns.size * lanes
-    fetched, shares = np.empty(arguments.size * lanes), np.empty(arguments.size * lanes)
-    by, inputs = np.empty(columns.size * lanes), np.empty(x.shape[1] * lanes)
-    sums, total = np.zeros(arguments.size), np.empty(w.shape[1])
-    rows, clients = np.empty(lanes, np.int64), np.empty(lanes, np.int64)
-    client = np.int64(0)
-    for group in range(slopes.shape[0]):
-        first, table = group * lanes, tables[group]
-        here = min(lanes, x.shape[0] - first)
-        by.fill(0.0)
-        for run in range(runs.size - 1):
-            begin, end = runs[run].parts, runs[run + 1].parts
-            at = 3 * run * lanes
-            _unwind(parts, terms, begin, end, at, cosine, sine, table, slopes[group], by)
-        _seat(group, batch, x.shape[0], rows, clients)
-        _fetch(arguments, rows, clients, x, w, fetched)
-        pull(columns, tables, fetched, by, shares)
-        inputs.fill(0.0)
-        for k in range(arguments.size):
-            if arguments[k].from_input:
-                at = arguments[k].place * lanes
-                for lane in range(lanes):
-                    inputs[at + lane] += shares[k * lanes + lane]
-        for lane in range(here):
-            for place in range(x.shape[1]):
-                into_x[first + lane, place] = inputs[place * lanes + lane]
-        start = np.int64(0)
-        while start < here:
-            end = min(here, (client + 1) * batch - first)
-            for k in range(sums.size):
-                for lane in range(start, end):
-                    sums[k] += shares[k * lanes + lane]
-            start = end
-            if first + end == (client + 1) * batch:
-                total.fill(0.0)
-                for k in range(sums.size):
+    runs, parts = table(packed, RUNS, 1, RUN), table(packed, PARTS, 1, PART)
+    terms, slots = table(packed, TERMS, 1, TERM), table(packed, SLOTS, 1, np.int64)
+    columns, arguments = table(packed, COLUMNS, 1, COLUMN), table(packed, ARGUMENTS, 1, ARGUMENT)
+    inputs = array(x, (packed[ROWS], packed[INPUTS]), like.dtype)
+    weights = array(w, (packed[CLIENTS], packed[WEIGHTS]), like.dtype)
+    by_x = array(into_x, (packed[ROWS], packed[INPUTS]), like.dtype)
+    by_w = array(into_w, (packed[CLIENTS], packed[WEIGHTS]), like.dtype)
+    lanes = width(like)
+    size, count = table_size(packed, lanes), runs.size - 1
+    cosine, sine = 4 * count * lanes, (4 * count + packed[TURNS + 1]) * lanes
+    mixed, reached = packed[MIXED], packed[REACHED]
+    early = columns[mixed].start  # arguments of columns that differ from example to example
+    leaves, span = table(packed, LEAVES, 2, np.int64), packed[SPAN]
+    own_size = size + leaves.shape[0] * lanes
+    places = kept + packed[CLIENT_GROUPS] * own_size * like.itemsize
+    each = 1 if leaves.shape[0] > 0 else 3  # values of a slot
+    of_runs = 3 * count * lanes
+    row_size = of_runs + (slots.size * lanes if each == 1 else 0)
+    found = array(slopes, (packed[GROUPS], row_size), np.float64)
+    items = each * slots.size
+    first_argument = items + columns.size
+    rows = array(memory, (lanes,), np.int64)
+    clients = array(memory + 8 * lanes, (lanes,), np.int64)
+    at = memory + 16 * lanes
+    fetched = array(at, (arguments.size * lanes,), np.float64)
+    at += 8 * fetched.size
+    shares = array(at, (arguments.size * lanes,), np.float64)
+    at += 8 * shares.size
+    by = array(at, (columns.size * lanes,), np.float64)
+    at += 8 * by.size
+    # a client's sums, in parts: of slots, columns and arguments
+    sums = array(at, ((first_argument + arguments.size) * _SUMS,), np.float64)
+    at += 8 * sums.size
+    # the sums of a group of clients
+    own_slopes = array(at, (3 * count * lanes,), np.float64)
+    at += 8 * own_slopes.size
+    own_by = array(at, (columns.size * lanes,), np.float64)
+    at += 8 * own_by.size
+    own_shares = array(at, (arguments.size * lanes,), np.float64)
+    at += 8 * own_shares.size
+    adjoints = array(at, (leaves.shape[0] * lanes,), like.dtype)
+    sums.fill(0.0)
+    own_slopes.fill(0.0)
+    own_by.fill(0.0)
+    adjoints.fill(0.0)
+    group, client, whole = np.int64(0), np.int64(0), False
+    for _ in range(packed[GROUPS] + packed[CLIENT_GROUPS]):
+        # a group of examples, or of clients once the sums of all of them are there
+        place = places + (group // span * stride + group % span * size) * like.itemsize
+        slope, group_by, group_shares = own_slopes, own_by, own_shares
+        first, end = mixed, columns.size - 1
+        if whole:
+            place = kept + client // lanes * own_size * like.itemsize
+            _seat_clients(packed, client // lanes, clients)
+        else:
+            slope, group_by, group_shares = found[group], by, shares
+            first, end = np.int64(0), mixed
+            seat(packed, group, rows, clients)
+            by[: reached * lanes].fill(0.0)
+        own = array(place, (size,), like.dtype)
+        if whole and each == 1:
+            for k in range(slots.size):
+                leaf = slots[k]
+                run, row, column = leaves[leaf, 0], leaves[leaf, 1], leaves[leaf, 2]
+                turn(own, run, row, column, load(adjoints, leaf * lanes), own_slopes)
+        for run in range(count):
+            if (runs[run].mixed == 0) == whole:
+                start, stop, at = runs[run].parts, runs[run + 1].parts, 3 * run * lanes
+                _unwind(parts, terms, start, stop, at, cosine, sine, own, slope, group_by)
+        _fetch(columns, arguments, first, end, rows, clients, inputs, weights, fetched)
+        pull(columns, first, end, like, fetched, group_by, group_shares)
+        if whole:
+            for lane in range(clients[lanes - 1] - clients[0] + 1):
+                gradient = by_w[clients[0] + lane]
+                gradient.fill(0.0)
+                for k in range(arguments.size):
                     if not arguments[k].from_input:
-                        total[arguments[k].place] += sums[k]
-                for place in range(total.size):
-                    into_w[client, place] = total[place]
-                sums.fill(0.0)
-                client += 1
+                        gradient[arguments[k].place] += own_shares[k * lanes + lane]
+            own_slopes.fill(0.0)
+            own_by.fill(0.0)
+            whole = False
+            continue
+        here, client, part = seat(packed, group, rows, clients), clients[0], rows[0] % packed[BATCH]
+        group += 1
+        for lane in range(here):
+            by_x[rows[lane]].fill(0.0)
+            for k in range(early):
+                if arguments[k].from_input:
+                    by_x[rows[lane], arguments[k].place] += shares[k * lanes + lane]
+        if packed[ALIGNED] == 0:
+            for lane in range(here):
+                part = rows[lane] % packed[BATCH]
+                for k in range(arguments.size):
+                    sums[(first_argument + k) * _SUMS + part] = shares[k * lanes + lane]
+                if part == packed[BATCH] - 1:
+                    gradient = by_w[clients[lane]]
+                    gradient.fill(0.0)
+                    for k in range(arguments.size):
+                        if not arguments[k].from_input:
+                            gradient[arguments[k].place] += _total(sums, first_argument + k)
+            continue
+        for k in range(slots.size):
+            for axis in range(each):
+                at = 3 * count + k if each == 1 else 3 * slots[k] + axis
+                _add(sums, each * k + axis, part, like, slope, at * lanes)
+        for column in range(mixed, reached):
+            _add(sums, items + column, part, like, by, column * lanes)
+        for k in range(early):
+            if not arguments[k].from_input:
+                _add(sums, first_argument + k, part, like, shares, k * lanes)
+        if part + here < packed[BATCH]:
+            continue
+        lane = client % lanes
+        for k in range(slots.size):
+            for axis in range(each):
+                total = _total(sums, each * k + axis)
+                if each == 1:
+                    adjoints[slots[k] * lanes + lane] = total
+                else:
+                    own_slopes[(3 * slots[k] + axis) * lanes + lane] = total
+        for column in range(mixed, reached):
+            own_by[column * lanes + lane] = _total(sums, items + column)
+        for k in range(early):
+            if not arguments[k].from_input:
+                own_shares[k * lanes + lane] = _total(sums, first_argument + k)
+        whole = lane == lanes - 1 or client == packed[CLIENTS] - 1

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch.func import functional_call, grad, jacfwd, jacrev, jvp, vjp, vmap
 
@@ -14,7 +14,8 @@ from fedqml.quantum.angle import Term
 from fedqml.quantum.devices.reference import simulate
 from fedqml.quantum.devices.statevector import evaluate, statevector
 from fedqml.quantum.gates import Rotation
-from fedqml.quantum.native import call
+from fedqml.quantum.native import call, prepared
+from fedqml.quantum.native.program import compile
 
 from ..strategies import arguments, circuits, numbers, value_and_gradients
 
@@ -31,6 +32,12 @@ def paper(qubits=4, depth=2):
 def compiled():
     """None of these tests means anything if the plain path answers instead."""
     assert call.available()
+
+
+@pytest.fixture(autouse=True)
+def calls_prepared_anew():
+    yield
+    call._parts.cache_clear()
 
 
 @pytest.fixture
@@ -56,7 +63,12 @@ def test_random_circuits(dtype, circuit, batch, seed):
 
 
 @settings(max_examples=40)
-@given(circuits(max_qubits=5), st.integers(1, 3), st.integers(0, 9), st.integers(0, 1000))
+@given(
+    circuits(max_qubits=5),
+    st.sampled_from([1, 2, 3, 20]),
+    st.sampled_from([0, 1, 5, 15, 16, 17, 40]),
+    st.integers(0, 1000),
+)
 def test_clients_mapped_are_clients_alone(circuit, clients, batch, seed):
     """To the bit, values and both gradients, however their memory lies."""
     x = numbers(seed, circuit.n_inputs, batch, clients).movedim(-1, 0).mT
@@ -71,6 +83,25 @@ def test_clients_mapped_are_clients_alone(circuit, clients, batch, seed):
     for k in range(clients):
         for one, other in zip(both(x[k], w[k], g[k]), together, strict=True):
             assert torch.equal(one, other[k])
+
+
+@pytest.mark.parametrize("dtype", PRECISION)
+@settings(max_examples=40)
+@given(circuits(max_qubits=5), st.integers(0, 38), st.integers(0, 1000))
+def test_examples_alone_are_examples_among_others(dtype, circuit, first, seed):
+    """To the bit, whether what depends on weights alone is computed once a client or not."""
+    assume(compile(circuit).columns is not None)  # PyTorch's maps take places into account
+    x, w = numbers(seed, 40, circuit.n_inputs).to(dtype), numbers(seed + 1, circuit.n_weights)
+    g, w = numbers(seed + 2, 40, len(circuit.observables)).to(dtype), w.to(dtype)
+
+    def both(rows):
+        values, pull = vjp(lambda a: evaluate(circuit, a, w), x[rows])
+        return values, *pull(g[rows])
+
+    together = both(slice(None))
+    for rows in (slice(first, first + 1), slice(first // 2, first // 2 + 20)):
+        for one, other in zip(both(rows), together, strict=True):
+            assert torch.equal(one, other[rows])
 
 
 @pytest.mark.parametrize("name", GATES)
@@ -140,15 +171,17 @@ def test_threads_and_company_change_no_bit(threads, monkeypatch):
             assert torch.equal(by_x, results[0][1][0, 7:9])
 
 
-def test_chunks_of_clients_change_no_bit(monkeypatch):
-    circuit, x, w = paper(), numbers(1, 7, 5, 4), numbers(2, 7, 24)
+@pytest.mark.parametrize("batch", [5, 21])
+def test_chunks_of_clients_change_no_bit(monkeypatch, batch):
+    circuit, x, w = paper(), numbers(1, 7, batch, 4), numbers(2, 7, 24)
 
     def both(x, w):
         values, pull = vjp(lambda a, b: evaluate(circuit, a, b), x, w)
         return values, *pull(values)
 
     whole = vmap(both)(x, w)
-    monkeypatch.setattr(call, "_ROWS", 12)
+    monkeypatch.setattr(call, "_ROWS", 2 * batch + 2)
+    call._parts.cache_clear()
     assert all(map(torch.equal, whole, vmap(both)(x, w)))
 
 
@@ -163,7 +196,8 @@ def test_states_kept_or_computed_again_change_no_bit(monkeypatch):
         return values, *pull(values), *pull(values), *jacobian, mapped
 
     kept = results()
-    monkeypatch.setattr(call, "_KEPT_BYTES", 0)
+    monkeypatch.setattr(prepared, "_KEPT_BYTES", 0)
+    call._parts.cache_clear()
     assert all(map(torch.equal, kept, results()))
     assert torch.equal(kept[1], kept[3])
     expected = jacrev(lambda a, b: simulate(paper(), a, b), (0, 1))(x, w)

@@ -43,7 +43,7 @@ def test_memory_is_three_states_an_example_at_most(qubits):
 
 
 def test_large_memory_is_given_back(monkeypatch):
-    monkeypatch.setattr(call, "_RETAINED_BYTES", 1 << 12)
+    monkeypatch.setattr(call, "_RETAINED_BYTES", 1 << 16)
     monkeypatch.setattr(call._own, "memory", None, raising=False)
     for qubits in (2, 8):
         layer = QuantumLayer(encodings.arctan(qubits), ansatze.rot_cnot(qubits, 1))
