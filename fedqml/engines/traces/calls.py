@@ -68,6 +68,11 @@ class _Trials(fx.Interpreter):
         if isinstance(node.target, OpOverload) and not node.all_input_nodes:
             self._keep(node, result)
         elif isinstance(node.target, OpOverload):
+            own = function_of(node.target)
+            if own is not None:
+                # not tried: what one operation hands to another may have parts that nobody reads
+                node.target = own
+                return result
             args, kwargs = self.fetch_args_kwargs_from_env(node)
             call = _quicker(node.target)
             if call is not None and _gives(call, args, kwargs, result):
@@ -84,9 +89,8 @@ class _Trials(fx.Interpreter):
 
 
 def _quicker(operation: OpOverload) -> Callable[..., Any] | None:
-    own = function_of(operation)
-    if own is not None or operation.namespace != "aten":
-        return own
+    if operation.namespace != "aten":
+        return None
     schema = operation._schema
     name = schema.name.removeprefix("aten::")
     method, function = getattr(Tensor, name, None), getattr(torch, name, None)

@@ -197,7 +197,7 @@ def _memory(size: int) -> Tensor:
     zeros, which takes as long as several gates.
     """
     memory: Tensor | None = getattr(_own, "memory", None)
-    if memory is None or len(memory) < size:
+    if memory is None or memory.numel() < size:  # `len` takes longer
         _own.memory = memory = None  # or there would be both for a moment
         memory = torch.empty(size, dtype=torch.uint8)
         if size <= _RETAINED_BYTES:
