@@ -88,8 +88,11 @@ def gradients(
     Returns:
         Gradients of the shapes of ``x`` and ``w``.
     """
+    # the kernels only see addresses
     x, w, cotangents = x.contiguous(), w.contiguous(), cotangents.contiguous()
-    parts, _ = _parts(program, x.shape, x.dtype)
+    parts, shape = _parts(program, x.shape, x.dtype)
+    assert cotangents.dtype == x.dtype, "PyTorch converts them"
+    assert cotangents.shape == shape, "PyTorch refuses others"
     by_x, by_w = x.new_empty(x.shape), w.new_empty(w.shape)
     for number, call in enumerate(parts):
         first = number * parts[0].clients
@@ -134,6 +137,7 @@ def _differentiate(
         kept = torch.empty(call.shared + call.blocks * call.short, dtype=call.precision)
         call.evaluate(x, w, kept.data_ptr(), call.short, free, 0, True, 0, 0)
     place, stride = kept.data_ptr(), (kept.numel() - call.shared) // call.blocks
+    assert stride in (call.short, call.long), "kept from as many clients and examples"
 
     def work(first: int, end: int, memory: int) -> None:
         if stride > call.short:

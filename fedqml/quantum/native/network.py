@@ -19,7 +19,7 @@ from fedqml.quantum.gates import GATES, I2, PAULI, Fixed
 from fedqml.quantum.native.entries import VARIES, Pattern, pattern
 from fedqml.quantum.native.runs import Runs, runs
 from fedqml.quantum.native.steps import Exchange, Flip
-from fedqml.quantum.native.sums import ONE, Entry, Leaf, Network, Sums
+from fedqml.quantum.native.sums import ONE, PRODUCT, Entry, Leaf, Network, Sums
 from fedqml.quantum.native.tensors import Tensor, TooDearError, Word, contract
 from fedqml.quantum.pauli import Pauli
 
@@ -58,7 +58,7 @@ def network(circuit: Circuit, limit: int) -> Network | None:
         return None
     try:
         results = [
-            contract([*tensors, *_measured(observable, ends)], sums, limit)
+            contract([*tensors, *_measured(observable, ends)], sums, round(limit / PRODUCT))
             for observable in circuit.observables
         ]
     except TooDearError:

@@ -97,7 +97,7 @@ def prepare(program: Program, clients: int, batch: int, dtype: torch.dtype) -> P
     runs, angles, arguments = len(parts.runs) - 1, len(parts.turns), len(columns.arguments)
     shared_leaves = len(slots) if len(leaves) else 0
     # at least as much as the kernels take of it
-    vectors = 6 + 4 * arguments + 2 * (count + 1) + angles + 3 * runs + len(leaves)
+    vectors = 6 + 4 * arguments + 2 * (count + 1) + program.inputs + angles + 3 * runs + len(leaves)
     sums = 3 * runs + len(leaves) + count + 1 + arguments
     work = (vectors + method.observables) * lanes + 16 * sums
     sizes = Sizes(

@@ -23,7 +23,7 @@ Addresses = NDArray[np.int32]
 WHOLE, BLOCK = 11, 10
 
 # Measured: what a state takes beside the runs, however small it is.
-_STATE = 400
+_STATE = 250
 
 
 class Parts(NamedTuple):
@@ -114,12 +114,12 @@ class Passes(NamedTuple):
 
     @property
     def work(self) -> int:
-        """How long it takes, in products of a ``Network``."""
+        """How long it takes, in runs that mix an amplitude."""
         return _work(self.qubits + len(self.run_read), self.qubits)
 
 
 def _work(runs: int, qubits: int) -> int:
-    # a run mixes all amplitudes, each in the time that a product takes; both with derivatives
+    # with derivatives
     return _STATE + (runs << qubits)
 
 

@@ -307,6 +307,8 @@ def collect(like, packed, x, w, kept, stride, memory, slopes, into_x, into_w):
     at += 8 * shares.size
     by = array(at, (columns.size * lanes,), np.float64)
     at += 8 * by.size
+    sums_of_x = array(at, (packed[INPUTS] * lanes,), np.float64)
+    at += 8 * sums_of_x.size
     # a client's sums, in parts: of slots, columns and arguments
     sums = array(at, ((first_argument + arguments.size) * _SUMS,), np.float64)
     at += 8 * sums.size
@@ -361,11 +363,13 @@ def collect(like, packed, x, w, kept, stride, memory, slopes, into_x, into_w):
             continue
         here, client, part = seat(packed, group, rows, clients), clients[0], rows[0] % packed[BATCH]
         group += 1
+        sums_of_x.fill(0.0)
+        for k in range(early):
+            if arguments[k].from_input:
+                accumulate(sums_of_x, arguments[k].place * lanes, doubles(like, shares, k * lanes))
         for lane in range(here):
-            by_x[rows[lane]].fill(0.0)
-            for k in range(early):
-                if arguments[k].from_input:
-                    by_x[rows[lane], arguments[k].place] += shares[k * lanes + lane]
+            for column in range(packed[INPUTS]):
+                by_x[rows[lane], column] = sums_of_x[column * lanes + lane]
         if packed[ALIGNED] == 0:
             for lane in range(here):
                 part = rows[lane] % packed[BATCH]

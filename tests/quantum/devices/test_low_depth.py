@@ -74,9 +74,11 @@ def test_what_is_chosen_is_right(qubits, depth, entangler, data):
 
 
 def test_the_cheaper_way_is_chosen():
-    assert all(uses(ring(n), Network) for n in (4, 8, 16, 64))
+    assert all(uses(ring(n), Network) for n in (6, 8, 16, 64))
     assert uses(ring(12, depth=3), Network)
-    assert all(uses(ring(n, depth), Passes) for n, depth in ((4, 3), (4, 6), (8, 3), (12, 6)))
+    assert all(
+        uses(ring(n, depth), Passes) for n, depth in ((4, 2), (4, 3), (4, 6), (8, 3), (12, 6))
+    )
 
 
 def test_many_qubits_that_never_meet():
