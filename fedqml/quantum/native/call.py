@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache, lru_cache
 from itertools import pairwise
 
@@ -22,7 +22,7 @@ _RETAINED_BYTES = 1 << 26
 # another thread, and waiting for it, takes a few tenths.
 _WORTH_A_THREAD = 1 << 20
 
-_NOTHING = torch.empty(0)
+_NOTHING = torch.empty(0, device="cpu")
 
 
 @cache
@@ -56,17 +56,21 @@ def expectations(
 
     Returns:
         Values, ([clients], batch, observables), and what ``gradients`` can take as ``kept``; it
-        is empty if that is not wanted or would be too large.
+        is without states if these are not wanted or too large, and empty for many rows.
+
+    Raises:
+        TypeError: if ``x`` or ``w`` has no memory that the kernels could read.
     """
-    x, w = x.contiguous(), w.contiguous()
+    x, w = _in_memory(x), _in_memory(w)
     parts, shape = _parts(program, x.shape, x.dtype)
+    assert w.shape[-1] == program.weights, "checked by the device"
     out = x.new_empty(shape)
-    if len(parts) == 1:
-        return out, _evaluate(parts[0], x.data_ptr(), w.data_ptr(), out.data_ptr(), keep)
+    held, kept = (x, w, out), _NOTHING
     for number, call in enumerate(parts):
         first = number * parts[0].clients
-        _evaluate(call, _at(x, first), _at(w, first), _at(out, first), keep=False)
-    return out, _NOTHING
+        places = _at(x, first), _at(w, first), _at(out, first)
+        kept = _evaluate(call, *places, keep and len(parts) == 1, held)
+    return out, kept if len(parts) == 1 else _NOTHING
 
 
 def gradients(
@@ -83,22 +87,34 @@ def gradients(
         x: its inputs; ([clients], batch, inputs).
         w: its weights; ([clients], weights).
         cotangents: the g_P; ([clients], batch, observables).
-        kept: from ``expectations`` with the same ``x`` and ``w``, or empty; not changed.
+        kept: from ``expectations`` with the same ``x`` and ``w``, or empty. Where it has no
+            states, its tables are computed again in place: the same bits.
 
     Returns:
         Gradients of the shapes of ``x`` and ``w``.
+
+    Raises:
+        TypeError: if one of them has no memory that the kernels could read.
     """
-    # the kernels only see addresses
-    x, w, cotangents = x.contiguous(), w.contiguous(), cotangents.contiguous()
+    x, w, cotangents = _in_memory(x), _in_memory(w), _in_memory(cotangents)
     parts, shape = _parts(program, x.shape, x.dtype)
     assert cotangents.dtype == x.dtype, "PyTorch converts them"
     assert cotangents.shape == shape, "PyTorch refuses others"
     by_x, by_w = x.new_empty(x.shape), w.new_empty(w.shape)
+    held = x, w, cotangents, by_x, by_w
     for number, call in enumerate(parts):
         first = number * parts[0].clients
         places = _at(x, first), _at(w, first), _at(cotangents, first)
-        _differentiate(call, *places, _at(by_x, first), _at(by_w, first), kept)
+        _differentiate(call, *places, _at(by_x, first), _at(by_w, first), kept, held)
     return by_x, by_w if parts else by_w.zero_()
+
+
+def _in_memory(values: Tensor) -> Tensor:
+    """Return numbers as they lie one after the other in memory: kernels see its address alone."""
+    values = values.contiguous().resolve_neg()
+    if values.data_ptr() == 0 and values.numel() > 0:
+        raise TypeError(f"{type(values).__name__} has no memory that the kernels could read.")
+    return values
 
 
 def _at(values: Tensor, client: int) -> int:
@@ -107,10 +123,15 @@ def _at(values: Tensor, client: int) -> int:
     return address + client * values.stride(0) * values.element_size() if client else address
 
 
-def _evaluate(call: Prepared, x: int, w: int, out: int, keep: bool) -> Tensor:
-    """Write the values; return what was computed on the way, with the states if asked to."""
+def _evaluate(
+    call: Prepared, x: int, w: int, out: int, keep: bool, held: tuple[Tensor, ...]
+) -> Tensor:
+    """Write the values; return what was computed on the way, with the states if asked to.
+
+    ``held`` has the tensors whose addresses are given.
+    """
     stride, memory = call.long if keep else call.short, _memory(call.scratch)
-    kept = torch.empty(call.shared + call.blocks * stride, dtype=call.precision)
+    kept = torch.empty(call.shared + call.blocks * stride, dtype=call.precision, device="cpu")
     threads, place = _threads(call), kept.data_ptr()
     call.evaluate(
         x, w, place, stride, memory.data_ptr(), out, True, 0, call.blocks if threads == 1 else 0
@@ -120,34 +141,43 @@ def _evaluate(call: Prepared, x: int, w: int, out: int, keep: bool) -> Tensor:
         def work(first: int, end: int, memory: int) -> None:
             call.evaluate(x, w, place, stride, memory, out, False, first, end)
 
-        _divide(call, threads, memory.data_ptr(), work)
+        _divide(call, threads, memory.data_ptr(), work, (*held, kept))
     return kept
 
 
 def _differentiate(
-    call: Prepared, x: int, w: int, cotangents: int, by_x: int, by_w: int, kept: Tensor
+    call: Prepared,
+    x: int,
+    w: int,
+    cotangents: int,
+    by_x: int,
+    by_w: int,
+    kept: Tensor,
+    held: tuple[Tensor, ...],
 ) -> None:
-    """Write the gradients."""
+    """Write the gradients; ``held`` has the tensors whose addresses are given."""
     memory = _memory(call.slopes + call.scratch)
     slopes = memory.data_ptr()
     free = slopes + call.slopes
     if kept.numel() == 0 and call.long > call.short:
-        kept = _evaluate(call, x, w, 0, keep=True)
+        kept = _evaluate(call, x, w, 0, True, held)
     elif kept.numel() == 0:
-        kept = torch.empty(call.shared + call.blocks * call.short, dtype=call.precision)
+        size = call.shared + call.blocks * call.short
+        kept = torch.empty(size, dtype=call.precision, device="cpu")
         call.evaluate(x, w, kept.data_ptr(), call.short, free, 0, True, 0, 0)
     place, stride = kept.data_ptr(), (kept.numel() - call.shared) // call.blocks
-    assert stride in (call.short, call.long), "kept from as many clients and examples"
+    sizes = [call.shared + call.blocks * each for each in (call.short, call.long)]
+    assert kept.numel() in sizes, "kept from as many clients and examples"
 
     def work(first: int, end: int, memory: int) -> None:
         if stride > call.short:
-            call.differentiate(x, w, place, stride, memory, slopes, cotangents, first, end)
+            call.differentiate(place, stride, memory, slopes, cotangents, first, end)
             return
         for block in range(first, end):  # whose states are in memory
             call.evaluate(x, w, place, stride, memory, 0, False, block, block + 1)
-            call.differentiate(x, w, place, stride, memory, slopes, cotangents, block, block + 1)
+            call.differentiate(place, stride, memory, slopes, cotangents, block, block + 1)
 
-    _divide(call, _threads(call), free, work)
+    _divide(call, _threads(call), free, work, (*held, kept, memory))
     call.collect(x, w, place, stride, free, slopes, by_x, by_w)
 
 
@@ -158,20 +188,31 @@ def _threads(call: Prepared) -> int:
 
 
 def _divide(
-    call: Prepared, threads: int, memory: int, work: Callable[[int, int, int], None]
+    call: Prepared,
+    threads: int,
+    memory: int,
+    work: Callable[[int, int, int], None],
+    held: tuple[Tensor, ...],
 ) -> None:
-    """Do all blocks, those of this thread with its memory."""
+    """Do all blocks, those of this thread with its memory.
+
+    Threads write to the memory of tensors: they get these to hold, and are waited for even if this
+    one is interrupted.
+    """
     if threads == 1:
         work(0, call.blocks, memory)
         return
 
-    def other(first: int, end: int) -> None:
-        held = _memory(call.scratch)
-        work(first, end, held.data_ptr())
+    def other(first: int, end: int, held: tuple[Tensor, ...]) -> None:
+        own = _memory(call.scratch)
+        work(first, end, own.data_ptr())
 
     own, *others = pairwise(call.blocks * number // threads for number in range(threads + 1))
-    waiting = [_pool(threads - 1).submit(other, *part) for part in others]
-    work(*own, memory)
+    waiting = [_pool(threads - 1).submit(other, *part, held) for part in others]
+    try:
+        work(*own, memory)
+    finally:
+        wait(waiting)
     for part in waiting:
         part.result()  # raises what the thread raised
 
@@ -186,8 +227,12 @@ def _parts(
     """
     batch, clients = shape[-2], shape[0] if len(shape) == 3 else 1
     size = clients if clients * batch <= _ROWS else max(1, _ROWS // batch)
-    firsts = range(0, clients, size) if batch * clients > 0 else ()
-    calls = tuple(prepare(program, min(size, clients - k), batch, dtype) for k in firsts)
+    assert shape[-1] == program.inputs, "checked by the device"
+    calls: tuple[Prepared, ...] = ()
+    if batch * clients > 0:
+        calls = (prepare(program, size, batch, dtype),) * (clients // size)
+        if clients % size:
+            calls = (*calls, prepare(program, clients % size, batch, dtype))
     return calls, (*shape[:-1], len(program.circuit.observables))
 
 
@@ -203,7 +248,7 @@ def _memory(size: int) -> Tensor:
     memory: Tensor | None = getattr(_own, "memory", None)
     if memory is None or memory.numel() < size:  # `len` takes longer
         _own.memory = memory = None  # or there would be both for a moment
-        memory = torch.empty(size, dtype=torch.uint8)
+        memory = torch.empty(size, dtype=torch.uint8, device="cpu")
         if size <= _RETAINED_BYTES:
             _own.memory = memory
     return memory

@@ -160,14 +160,12 @@ def evaluate(like, packed, x, w, kept, stride, memory, out, share, first, end):
 
 @kernel
 @no_type_check
-def differentiate(like, packed, x, w, kept, stride, memory, slopes, cotangents, first, end):
+def differentiate(like, packed, kept, stride, memory, slopes, cotangents, first, end):
     """Compute the slopes of groups of examples.
 
     Args:
-        like: as for ``evaluate``; likewise the following five.
+        like: as for ``evaluate``.
         packed: likewise.
-        x: likewise.
-        w: likewise.
         kept: as ``evaluate`` left it.
         stride: likewise.
         memory: as ``evaluate`` left it if there are only numbers of two groups; and for as many

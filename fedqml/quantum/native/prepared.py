@@ -99,7 +99,7 @@ def prepare(program: Program, clients: int, batch: int, dtype: torch.dtype) -> P
     # at least as much as the kernels take of it
     vectors = 6 + 4 * arguments + 2 * (count + 1) + program.inputs + angles + 3 * runs + len(leaves)
     sums = 3 * runs + len(leaves) + count + 1 + arguments
-    work = (vectors + method.observables) * lanes + 16 * sums
+    work = (vectors + method.observables) * lanes + 16 * sums + program.weights
     sizes = Sizes(
         rows=rows,
         inputs=program.inputs,

@@ -309,6 +309,8 @@ def collect(like, packed, x, w, kept, stride, memory, slopes, into_x, into_w):
     at += 8 * by.size
     sums_of_x = array(at, (packed[INPUTS] * lanes,), np.float64)
     at += 8 * sums_of_x.size
+    gradient = array(at, (packed[WEIGHTS],), np.float64)  # by a client's weights
+    at += 8 * gradient.size
     # a client's sums, in parts: of slots, columns and arguments
     sums = array(at, ((first_argument + arguments.size) * _SUMS,), np.float64)
     at += 8 * sums.size
@@ -352,11 +354,12 @@ def collect(like, packed, x, w, kept, stride, memory, slopes, into_x, into_w):
         pull(columns, first, end, like, fetched, group_by, group_shares)
         if whole:
             for lane in range(clients[lanes - 1] - clients[0] + 1):
-                gradient = by_w[clients[0] + lane]
                 gradient.fill(0.0)
                 for k in range(arguments.size):
                     if not arguments[k].from_input:
                         gradient[arguments[k].place] += own_shares[k * lanes + lane]
+                for k in range(gradient.size):
+                    by_w[clients[0] + lane, k] = gradient[k]
             own_slopes.fill(0.0)
             own_by.fill(0.0)
             whole = False
@@ -376,11 +379,12 @@ def collect(like, packed, x, w, kept, stride, memory, slopes, into_x, into_w):
                 for k in range(arguments.size):
                     sums[(first_argument + k) * _SUMS + part] = shares[k * lanes + lane]
                 if part == packed[BATCH] - 1:
-                    gradient = by_w[clients[lane]]
                     gradient.fill(0.0)
                     for k in range(arguments.size):
                         if not arguments[k].from_input:
                             gradient[arguments[k].place] += _total(sums, first_argument + k)
+                    for k in range(gradient.size):
+                        by_w[clients[lane], k] = gradient[k]
             continue
         for k in range(slots.size):
             for axis in range(each):

@@ -1,6 +1,7 @@
 """The compiled device against the reference, and what only it promises."""
 
 import sys
+import time
 
 import pytest
 import torch
@@ -358,3 +359,61 @@ def test_backprop_is_the_plain_path_with_the_same_numbers(monkeypatch):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
     both = [transform(lambda v: device(paper(), x, v))(w) for transform in (jacrev, jacfwd)]
     torch.testing.assert_close(*both)
+
+
+def test_a_negative_view_is_read_as_what_it_stands_for():
+    """A tensor of one number is contiguous even if its sign is still to be changed."""
+    circuit = paper().measure("Z0")
+    x, w = numbers(1, 1, 4), (6 * numbers(2, 24)).requires_grad_()
+
+    def gradient(device):
+        values = device(circuit, x, w)
+        turned = torch.complex(torch.zeros_like(values), values).conj()
+        return torch.autograd.grad((turned * (1 + 2j)).real.sum(), w)[0]
+
+    torch.testing.assert_close(gradient(evaluate), gradient(simulate), rtol=0, atol=1e-12)
+
+
+def test_the_default_device_of_pytorch_is_not_that_of_the_kernels():
+    x, w = numbers(1, 3, 4), numbers(2, 24)
+    expected = evaluate(paper(), x, w)
+    call._own.memory = None
+    with torch.device("meta"):
+        assert torch.equal(evaluate(paper(), x, w), expected)
+
+
+def test_tensors_without_memory_are_refused():
+    nothing = torch._efficientzerotensor((3, 4), dtype=torch.float64)
+    with pytest.raises(TypeError, match="no memory"):
+        call.expectations(compile(paper()), nothing, numbers(2, 24), keep=False)
+
+
+@pytest.mark.parametrize("batch", [3, 20])
+def test_gradients_of_a_weight_read_many_times_are_summed_in_float64(batch):
+    """Two of three contributions cancel, which are a million times larger than the third."""
+    ops = [
+        Op("ry", (q,), Angle((Term(inputs=(q,), weights=(0,), map="product"),))) for q in range(3)
+    ]
+    program = compile(Circuit(3, tuple(ops)).measure("Z0", "Z1", "Z2"))
+    x, w = numbers(1, batch, 1).expand(-1, 3), torch.tensor([0.3], dtype=torch.float64)
+    g = torch.tensor([1, 1e-6, -1], dtype=torch.float64).expand(batch, 3)
+    nothing = torch.empty(0)
+    _, expected = call.gradients(program, x, w, g, nothing)
+    _, found = call.gradients(program, x.float(), w.float(), g.float(), nothing)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-2, atol=0)
+
+
+def test_threads_are_waited_for_if_one_fails(threads, monkeypatch):
+    monkeypatch.setattr(call, "_WORTH_A_THREAD", 1)
+    threads(2)
+    made, began = call._parts(compile(paper(12)), torch.Size((64, 12)), torch.float64)[0][0], []
+
+    def work(first, end, memory):
+        if first == 0:
+            raise KeyboardInterrupt
+        time.sleep(0.2)
+        began.append(first)
+
+    with pytest.raises(KeyboardInterrupt):
+        call._divide(made, 2, 0, work, ())
+    assert began
