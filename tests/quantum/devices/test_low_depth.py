@@ -10,8 +10,10 @@ from torch.func import jacrev, jvp
 
 from fedqml.core.errors import InputError
 from fedqml.quantum import Angle, Circuit, Op, ansatze, encodings
+from fedqml.quantum.angle import Term
 from fedqml.quantum.devices.reference import simulate
 from fedqml.quantum.devices.statevector import evaluate
+from fedqml.quantum.native import call
 from fedqml.quantum.native.program import compile
 from fedqml.quantum.native.sums import Network
 from fedqml.quantum.native.tape import Passes
@@ -79,6 +81,22 @@ def test_the_cheaper_way_is_chosen():
     assert all(
         uses(ring(n, depth), Passes) for n, depth in ((4, 2), (4, 3), (4, 6), (8, 3), (12, 6))
     )
+
+
+@pytest.mark.usefixtures("network")
+@pytest.mark.parametrize("batch", [3, 20])
+def test_gradients_of_a_weight_read_many_times_are_summed_in_float64(batch):
+    """Two of three contributions cancel, which are a million times larger than the third."""
+    ops = [
+        Op("ry", (q,), Angle((Term(inputs=(q,), weights=(0,), map="product"),))) for q in range(3)
+    ]
+    program = compile(Circuit(3, tuple(ops)).measure("Z0", "Z1", "Z2"))
+    x, w = numbers(1, batch, 1).expand(-1, 3), torch.tensor([0.3], dtype=torch.float64)
+    g = torch.tensor([1, 1e-6, -1], dtype=torch.float64).expand(batch, 3)
+    nothing = torch.empty(0)
+    _, expected = call.gradients(program, x, w, g, nothing)
+    _, found = call.gradients(program, x.float(), w.float(), g.float(), nothing)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=0)
 
 
 def test_many_qubits_that_never_meet():

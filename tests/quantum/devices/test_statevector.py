@@ -388,21 +388,6 @@ def test_tensors_without_memory_are_refused():
         call.expectations(compile(paper()), nothing, numbers(2, 24), keep=False)
 
 
-@pytest.mark.parametrize("batch", [3, 20])
-def test_gradients_of_a_weight_read_many_times_are_summed_in_float64(batch):
-    """Two of three contributions cancel, which are a million times larger than the third."""
-    ops = [
-        Op("ry", (q,), Angle((Term(inputs=(q,), weights=(0,), map="product"),))) for q in range(3)
-    ]
-    program = compile(Circuit(3, tuple(ops)).measure("Z0", "Z1", "Z2"))
-    x, w = numbers(1, batch, 1).expand(-1, 3), torch.tensor([0.3], dtype=torch.float64)
-    g = torch.tensor([1, 1e-6, -1], dtype=torch.float64).expand(batch, 3)
-    nothing = torch.empty(0)
-    _, expected = call.gradients(program, x, w, g, nothing)
-    _, found = call.gradients(program, x.float(), w.float(), g.float(), nothing)
-    torch.testing.assert_close(found.double(), expected, rtol=1e-2, atol=0)
-
-
 def test_threads_are_waited_for_if_one_fails(threads, monkeypatch):
     monkeypatch.setattr(call, "_WORTH_A_THREAD", 1)
     threads(2)
