@@ -309,8 +309,6 @@ def collect(like, packed, x, w, kept, stride, memory, slopes, into_x, into_w):
     at += 8 * by.size
     sums_of_x = array(at, (packed[INPUTS] * lanes,), np.float64)
     at += 8 * sums_of_x.size
-    gradient = array(at, (packed[WEIGHTS],), np.float64)  # by a client's weights
-    at += 8 * gradient.size
     # a client's sums, in parts: of slots, columns and arguments
     sums = array(at, ((first_argument + arguments.size) * _SUMS,), np.float64)
     at += 8 * sums.size
@@ -322,13 +320,16 @@ def collect(like, packed, x, w, kept, stride, memory, slopes, into_x, into_w):
     own_shares = array(at, (arguments.size * lanes,), np.float64)
     at += 8 * own_shares.size
     adjoints = array(at, (leaves.shape[0] * lanes,), like.dtype)
+    # by a client's weights; the last one, as their number would move vectors off their lines
+    gradient = array(at + adjoints.size * like.itemsize, (packed[WEIGHTS],), np.float64)
     sums.fill(0.0)
     own_slopes.fill(0.0)
     own_by.fill(0.0)
     adjoints.fill(0.0)
     group, client, whole = np.int64(0), np.int64(0), False
     for _ in range(packed[GROUPS] + packed[CLIENT_GROUPS]):
-        # a group of examples, or of clients once the sums of all of them are there
+        # a group of examples, or of clients once the sums of all of them are there: in one loop, as
+        # what they have in common would be compiled twice
         place = places + (group // span * stride + group % span * size) * like.itemsize
         slope, group_by, group_shares = own_slopes, own_by, own_shares
         first, end = mixed, columns.size - 1
