@@ -67,6 +67,7 @@ _POLL = 0.1  # seconds between looks for answers
 _BEAT = 10.0  # seconds between heartbeats
 _BACK = 1.0  # seconds before the SuperLink is tried again
 _PATIENCE = 60.0  # seconds for the SuperLink to answer at all
+_STALLED = 60.0  # seconds without another part of an answer; a node gives up on one after 30
 _FAB = {
     "pyproject.toml": """[project]
 name = "rounds"
@@ -167,6 +168,8 @@ class _Run:
         self._node = Node(node_id=SUPERLINK_NODE_ID)
         # Answers that were announced, by the message they are to, and what has come of each.
         self._coming: dict[str, tuple[MessageProto, ObjectTree, dict[str, bytes]]] = {}
+        # How many parts of these were there, and since when.
+        self._moved: dict[str, tuple[int, float]] = {}
         # Flower's messages take their sender from here.
         TaskIdentity.task_id = given.task_id
         TaskIdentity.run_id = self._number
@@ -229,7 +232,10 @@ class _Run:
                 continue
             try:
                 if not fetch(tree, asked[to], self._object, contents):
-                    continue
+                    if self._moves(to, len(contents)):
+                        continue
+                    # its sender may have died: who asks again need not wait for it
+                    raise InputError(f"It sent nothing more of its answer for {_STALLED:g} s.")
                 found: Parcel | None = parcel(
                     inflated(proto.metadata.message_id, contents), asked[to]
                 )
@@ -238,6 +244,7 @@ class _Run:
             except InputError as error:
                 found, reason = None, str(error)
             del self._coming[to]
+            self._moved.pop(to, None)
             self._client.ConfirmMessageReceived(
                 ConfirmMessageReceivedRequest(
                     node=self._node,
@@ -247,6 +254,14 @@ class _Run:
             )
             yield to, found, reason
             del found
+
+    def _moves(self, to: str, parts: int) -> bool:
+        """Return whether an answer has more parts than before, or not had so for a short time."""
+        before, since = self._moved.get(to, (-1, 0.0))
+        if parts > before:
+            self._moved[to] = parts, time.monotonic()
+            return True
+        return time.monotonic() - since < _STALLED
 
     def close(self, status: str) -> None:
         """End the run, if the SuperLink can still be told."""

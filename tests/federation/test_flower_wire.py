@@ -20,7 +20,7 @@ from flwr.supernode.fleet_http_client import FleetHttpClient
 
 from fedqml.core.errors import InputError
 from fedqml.engines.remote.job import Parcel
-from fedqml.federation import flower_wire
+from fedqml.federation import flower_server, flower_wire
 from fedqml.federation.flower_server import _Run
 from fedqml.federation.flower_wire import (
     chunked,
@@ -150,6 +150,20 @@ def test_an_answer_that_does_not_come_holds_up_no_other():
     assert list(run.pull(asked)) == []
     link.late = set()
     assert list(run.pull(asked)) == [("asked-0", slow, "")]
+
+
+def test_an_answer_whose_sender_died_is_given_up(monkeypatch):
+    """Killed between announcing an answer and sending it: the SuperLink waits for the rest."""
+    link = SuperLink(Parcel(b'{"a": 1}', b"slow"))
+    link.late = {name for name, content in link.objects.items() if b"slow" in content}
+    run, asked = _Run(link), {"asked-0": 1000}
+    assert list(run.pull(asked)) == []
+    assert list(run.pull(asked)) == []
+    monkeypatch.setattr(flower_server, "_STALLED", 0.0)
+    ((message, found, reason),) = run.pull(asked)
+    assert (message, found) == ("asked-0", None)
+    assert "nothing more of its answer" in reason
+    assert list(run.pull(asked)) == []
 
 
 def test_no_redirect_is_followed():
