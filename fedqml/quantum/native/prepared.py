@@ -73,7 +73,7 @@ def prepare(program: Program, clients: int, batch: int, dtype: torch.dtype) -> P
     assert program.tape is not None, "only called where the kernels run"
     assert program.columns is not None, "likewise"
     # late, as importing Numba takes as long as importing the rest of this package
-    from fedqml.quantum.native import contract, kernels, turns
+    from fedqml.quantum.native import collect, contract, kernels
     from fedqml.quantum.native.lanes import WIDTH_BYTES
 
     (parts, method), columns = program.tape, program.columns
@@ -127,7 +127,7 @@ def prepare(program: Program, clients: int, batch: int, dtype: torch.dtype) -> P
         clients=clients,
         evaluate=partial(loops.evaluate, like, packed),
         differentiate=partial(loops.differentiate, like, packed),
-        collect=partial(turns.collect, like, packed),
+        collect=partial(collect.collect, like, packed),
         tables=tables,
         precision=dtype,
         blocks=blocks,

@@ -5,6 +5,7 @@ import torch
 
 from fedqml.quantum import ansatze, encodings
 from fedqml.quantum.native import call
+from fedqml.quantum.native.pack import GROUPS, SPAN
 from fedqml.quantum.native.prepared import prepare
 from fedqml.quantum.native.program import compile
 
@@ -34,6 +35,14 @@ def test_all_examples_have_a_lane(dtype, depth):
         rows, inputs, found_clients, weights, found_batch = made.evaluate.args[1][:5]
         assert (rows, found_clients, found_batch) == (clients * batch, clients, batch)
         assert (inputs, weights) == (4, 12 * depth)
+        from fedqml.quantum.native.lanes import WIDTH_BYTES
+
+        lanes = WIDTH_BYTES // dtype.itemsize
+        groups, span = (int(made.evaluate.args[1][k]) for k in (GROUPS, SPAN))
+        alone = clients * -(-batch // lanes) if batch >= 16 else -(-rows // lanes)
+        assert groups == alone
+        assert groups * lanes >= rows
+        assert made.blocks == -(-groups // span)
 
 
 def test_states_are_kept_only_if_they_are_small():
