@@ -224,6 +224,7 @@ class _Run:
         for proto, tree in zip(answer.messages_list, answer.message_object_trees, strict=True):
             self._coming[proto.metadata.reply_to_message_id] = proto, tree, {}
         self._coming = {to: coming for to, coming in self._coming.items() if to in asked}
+        self._moved = {to: moved for to, moved in self._moved.items() if to in asked}
         for to, (proto, tree, contents) in list(self._coming.items()):
             announced = message_from_proto(proto)
             if announced.has_error():
