@@ -91,10 +91,10 @@ def main() -> None:
 
 Command: `python benchmarks/low_depth.py`. `arctan` and `rot_cnot`, ⟨Z0⟩ and ⟨Z1⟩, values and
 gradients of {BATCH} examples without PyTorch's part, processor time of one thread;
-{found["processor"]}, {found["cores"]} cores, PyTorch {found["torch"]}, Numba {found["numba"]}.
-Times are medians over {ROUNDS} rounds; the ratio is that of the same round, its median and the
-range from the 5th to the 95th percentile. "Reckoned" is the ratio of `work`, which decides; it
-leaves out the angles and the call, which cost both ways the same.
+{found["processor"]}, {found["cores"]} cores, PyTorch {found["torch"]}, llvmlite
+{found["llvmlite"]}. Times are medians over {ROUNDS} rounds; the ratio is that of the same round,
+its median and the range from the 5th to the 95th percentile. "Reckoned" is the ratio of `work`,
+which decides; it leaves out the angles and the call, which cost both ways the same.
 
 | qubits | depth | dtype | products | state vector, µs | network, µs | state vector / network | \
 reckoned | taken |

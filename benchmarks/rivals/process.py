@@ -33,12 +33,12 @@ class Process:
 
     def __init__(self, folder: str, name: str, cores: int, limit: int) -> None:
         self._cache = tempfile.TemporaryDirectory()
-        threads = ("OMP", "MKL", "OPENBLAS", "NUMBA")
+        threads = ("OMP", "MKL", "OPENBLAS")
         settings = {f"{library}_NUM_THREADS": str(cores) for library in threads} | {
             "JAX_PLATFORMS": "cpu",
             "PYTHONPATH": os.pathsep.join([str(_ROOT.parent), str(_ROOT)]),
             # an empty cache, so that fedqml compiles, too
-            "NUMBA_CACHE_DIR": self._cache.name,
+            "FEDQML_CACHE": self._cache.name,
         }
         self._log = Path(self._cache.name, "log").open("w+b")  # noqa: SIM115 - see close
         self._process = subprocess.Popen(

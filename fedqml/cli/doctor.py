@@ -45,7 +45,7 @@ def _kernels() -> str:
     from fedqml.quantum.native.call import available
 
     if not available():
-        return "plain PyTorch, slower; compiled kernels need Numba (pip install numba)"
+        return "plain PyTorch, slower; compiled kernels need llvmlite (pip install llvmlite)"
     from fedqml.quantum.native.lanes import WIDTH_BYTES
 
     return f"compiled kernels on CPUs, {8 * WIDTH_BYTES} bits at a time; plain PyTorch elsewhere"

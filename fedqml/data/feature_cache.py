@@ -27,11 +27,11 @@ from filelock import FileLock, Timeout
 from jaxtyping import Float32
 from torch import Tensor, nn
 
+from fedqml.core.cache_folder import cache_folder
 from fedqml.core.errors import InputError
 from fedqml.core.files import TEMPORARY, fsync, write_atomic, write_json
 from fedqml.core.threads import cores, threads
 from fedqml.data.backbone import Backbone
-from fedqml.data.cache_folder import cache_folder
 from fedqml.data.pictures import Pictures, Unreadable
 from fedqml.data.progress import Progress
 
@@ -79,7 +79,7 @@ def cached_features(pictures: Pictures, backbone: Backbone) -> Features:
     were the same with one thread and with two, which ``benchmarks/features.py`` looks at; nobody
     promises that, and another processor or version of PyTorch may round otherwise.
 
-    They are kept in ``fedqml.data.cache_folder.cache_folder()``.
+    They are kept in ``fedqml.core.cache_folder.cache_folder()``.
 
     Args:
         pictures: the images; ``read`` is called from one thread at a time.

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-PACKAGES = ("fedqml", "torch", "numpy", "numba", "safetensors", "scikit-learn", "matplotlib")
+PACKAGES = ("fedqml", "torch", "numpy", "llvmlite", "safetensors", "scikit-learn", "matplotlib")
 OPTIONAL = ("pennylane", "qulacs")
 
 _PACKAGE = Path(__file__).resolve().parents[1]

@@ -89,11 +89,13 @@ def draw_counts(
 
 
 def _count_compiled(cumulative: Tensor, key: Tensor, shots: int, counts: Tensor) -> None:
-    # late, as importing Numba takes long
+    # late, as LLVM is large
     from fedqml.quantum.native.shots import count
 
-    memory = np.empty((2, min(_DRAWN, shots)), np.uint32)
-    count(cumulative.numpy(), key.contiguous().numpy(), shots, _DRAWN, memory, counts.numpy())
+    block, key = min(_DRAWN, shots), key.contiguous()
+    memory = np.empty((2, block), np.uint32)
+    places = [tensor.data_ptr() for tensor in (cumulative, key, counts)]
+    count(np.empty(0))(*places[:2], *cumulative.shape, shots, block, memory.ctypes.data, places[2])
 
 
 def _count(cumulative: Tensor, key: Tensor, shots: int, counts: Tensor) -> None:

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from fedqml.core.cache_folder import cache_folder
 from fedqml.core.errors import InputError
 from fedqml.data import feature_cache
-from fedqml.data.cache_folder import cache_folder
 from fedqml.data.feature_cache import cached_features
 from tests.frozen import Small, pictures, small
 

@@ -9,7 +9,7 @@ from fedqml.engines.traces.steps import WORTH_A_TRACE
 from rivals.about import About
 from rivals.round_problem import DEPTH, QUBITS, RoundProblem, Weights
 
-ABOUT = About("fedqml, engine `vectorised`", ("fedqml", "torch", "numba"), "batch")
+ABOUT = About("fedqml, engine `vectorised`", ("fedqml", "torch", "llvmlite"), "batch")
 
 
 def fedqml_engine(problem: RoundProblem) -> Callable[[], Weights]:

@@ -7,7 +7,7 @@ from fedqml.quantum import QuantumLayer, ansatze, encodings
 from rivals.about import About
 from rivals.circuit_problem import MEASURED, Arrays, CircuitProblem
 
-ABOUT = About("fedqml", ("fedqml", "torch", "numba"), "batch")
+ABOUT = About("fedqml", ("fedqml", "torch", "llvmlite"), "batch")
 
 
 def fedqml_layer(problem: CircuitProblem) -> Callable[[], Arrays]:

@@ -19,16 +19,16 @@ def statevector(gradient: Literal["adjoint", "backprop"] = "adjoint") -> Device:
 
     Circuits are compiled at first use: gates without influence on the observables are left out (the
     gradients of their angles are exactly 0), neighbouring gates on a qubit become one, and
-    controlled NOTs cost nothing. On a CPU, with Numba installed, compiled kernels evaluate all
+    controlled NOTs cost nothing. On a CPU, with llvmlite installed, compiled kernels evaluate all
     examples, and all clients mapped by ``torch.vmap``, in one call, and their gradients by the
     adjoint method: memory for a few states of as many examples as fit in a vector register,
     whatever the depth. Where that is quicker, as for most circuits of low depth, they do without
     states, and then more than 26 qubits are allowed. The same numbers result whatever the number of
     threads, and for an example or a client alone as among others; only maps that PyTorch computes
-    may differ in their last bits. On GPUs, without Numba, and for forward derivatives and those of
-    higher order, PyTorch's own operations evaluate the same circuit. Leave TF32 off there, as it is
-    by default (``torch.backends.cuda.matmul.allow_tf32``): products of matrices keep three digits
-    with it.
+    may differ in their last bits. On GPUs, without llvmlite, and for forward derivatives and those
+    of higher order, PyTorch's own operations evaluate the same circuit. Leave TF32 off there, as it
+    is by default (``torch.backends.cuda.matmul.allow_tf32``): products of matrices keep three
+    digits with it.
 
     Args:
         gradient: ``"adjoint"`` as above, or ``"backprop"`` for PyTorch's own operations always:

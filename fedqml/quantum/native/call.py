@@ -27,14 +27,14 @@ _NOTHING = torch.empty(0, device="cpu")
 
 @cache
 def available() -> bool:
-    """Return whether the kernels can run here, that is, whether Numba is installed.
+    """Return whether the kernels can run here, that is, whether llvmlite is installed.
 
     Example:
         >>> available() in (True, False)
         True
     """
     try:
-        import numba  # noqa: F401
+        import llvmlite  # noqa: F401
     except ImportError:
         return False
     return True

@@ -5,8 +5,8 @@ from typing import no_type_check
 import numpy as np
 
 from fedqml.quantum.native.columns import ARGUMENT, COLUMN
-from fedqml.quantum.native.compiled import inlined, kernel, pasted
-from fedqml.quantum.native.lanes import accumulate, double, doubles, load, store, width
+from fedqml.quantum.native.compiled import kernel
+from fedqml.quantum.native.lanes import accumulate, clear, double, doubles, load, store, width
 from fedqml.quantum.native.maps import pull
 from fedqml.quantum.native.pack import (
     ALIGNED,
@@ -32,13 +32,12 @@ from fedqml.quantum.native.pack import (
 from fedqml.quantum.native.rotations import turn
 from fedqml.quantum.native.tape import PART, RUN, TERM
 from fedqml.quantum.native.turns import fetch, seat, seat_clients, table_size
-from fedqml.quantum.native.unpack import array, table
+from fedqml.quantum.native.unpack import array, packed_at, table
 
 # A client's examples are summed in so many parts, on every machine: example j in part j mod 16.
 _SUMS = 16
 
 
-@pasted
 @no_type_check
 def _unwind(parts, terms, first, last, start, cosine, sine, table, slopes, by):
     """Distribute the slopes behind a run to the angles in it, from the last to the first."""
@@ -75,7 +74,6 @@ def _unwind(parts, terms, first, last, start, cosine, sine, table, slopes, by):
             store(slopes, v_at, norm * v + dot * d - twice * (b * u - c * t))
 
 
-@inlined
 @no_type_check
 def _add(parts, item, place, like, values, at):
     """Add a group's values, vectors at a place of an array, to the parts of a sum."""
@@ -86,7 +84,6 @@ def _add(parts, item, place, like, values, at):
         accumulate(parts, to, doubles(like, values, at))
 
 
-@inlined
 @no_type_check
 def _total(parts, item):
     at, half = item * _SUMS, _SUMS // 2
@@ -99,7 +96,7 @@ def _total(parts, item):
 
 @kernel
 @no_type_check
-def collect(like, packed, x, w, kept, stride, memory, slopes, into_x, into_w):
+def collect(like, address, x, w, kept, stride, memory, slopes, into_x, into_w):
     """Turn the slopes of runs into gradients of inputs and weights.
 
     A client's examples are summed in float64 and in an order of their own, so that sums depend
@@ -107,7 +104,7 @@ def collect(like, packed, x, w, kept, stride, memory, slopes, into_x, into_w):
 
     Args:
         like: as for ``fill``; likewise the following three.
-        packed: likewise.
+        address: likewise.
         x: likewise.
         w: likewise.
         kept: that of the tables of groups of clients, and then of examples.
@@ -120,6 +117,7 @@ def collect(like, packed, x, w, kept, stride, memory, slopes, into_x, into_w):
         into_x: that of the gradient of inputs, which is received; (rows, inputs).
         into_w: that of weights; (clients, weights).
     """
+    packed = packed_at(address)
     runs, parts = table(packed, RUNS, 1, RUN), table(packed, PARTS, 1, PART)
     terms, slots = table(packed, TERMS, 1, TERM), table(packed, SLOTS, 1, np.int64)
     columns, arguments = table(packed, COLUMNS, 1, COLUMN), table(packed, ARGUMENTS, 1, ARGUMENT)
@@ -165,10 +163,10 @@ def collect(like, packed, x, w, kept, stride, memory, slopes, into_x, into_w):
     adjoints = array(at, (leaves.shape[0] * lanes,), like.dtype)
     # by a client's weights; the last one, as their number would move vectors off their lines
     gradient = array(at + adjoints.size * like.itemsize, (packed[WEIGHTS],), np.float64)
-    sums.fill(0.0)
-    own_slopes.fill(0.0)
-    own_by.fill(0.0)
-    adjoints.fill(0.0)
+    clear(sums)
+    clear(own_slopes)
+    clear(own_by)
+    clear(adjoints)
     group, client, whole = np.int64(0), np.int64(0), False
     for _ in range(packed[GROUPS] + packed[CLIENT_GROUPS]):
         # a group of examples, or of clients once the sums of all of them are there: in one loop, as
@@ -183,7 +181,7 @@ def collect(like, packed, x, w, kept, stride, memory, slopes, into_x, into_w):
             slope, group_by, group_shares = found[group], by, shares
             first, end = np.int64(0), mixed
             seat(packed, group, rows, clients)
-            by[: reached * lanes].fill(0.0)
+            clear(by[: reached * lanes])
         own = array(place, (size,), like.dtype)
         if whole and each == 1:
             for k in range(slots.size):
@@ -198,19 +196,19 @@ def collect(like, packed, x, w, kept, stride, memory, slopes, into_x, into_w):
         pull(columns, first, end, like, fetched, group_by, group_shares)
         if whole:
             for lane in range(clients[lanes - 1] - clients[0] + 1):
-                gradient.fill(0.0)
+                clear(gradient)
                 for k in range(arguments.size):
                     if not arguments[k].from_input:
                         gradient[arguments[k].place] += own_shares[k * lanes + lane]
                 for k in range(gradient.size):
                     by_w[clients[0] + lane, k] = gradient[k]
-            own_slopes.fill(0.0)
-            own_by.fill(0.0)
+            clear(own_slopes)
+            clear(own_by)
             whole = False
             continue
         here, client, part = seat(packed, group, rows, clients), clients[0], rows[0] % packed[BATCH]
         group += 1
-        sums_of_x.fill(0.0)
+        clear(sums_of_x)
         for k in range(early):
             if arguments[k].from_input:
                 accumulate(sums_of_x, arguments[k].place * lanes, doubles(like, shares, k * lanes))
@@ -223,7 +221,7 @@ def collect(like, packed, x, w, kept, stride, memory, slopes, into_x, into_w):
                 for k in range(arguments.size):
                     sums[(first_argument + k) * _SUMS + part] = shares[k * lanes + lane]
                 if part == packed[BATCH] - 1:
-                    gradient.fill(0.0)
+                    clear(gradient)
                     for k in range(arguments.size):
                         if not arguments[k].from_input:
                             gradient[arguments[k].place] += _total(sums, first_argument + k)

@@ -10,8 +10,17 @@ from typing import no_type_check
 import numpy as np
 
 from fedqml.quantum.native import rotations, unpack
-from fedqml.quantum.native.compiled import inlined, kernel, pasted
-from fedqml.quantum.native.lanes import doubles, load, load_pair, splat, splat_pair, store, width
+from fedqml.quantum.native.compiled import kernel
+from fedqml.quantum.native.lanes import (
+    clear,
+    doubles,
+    load,
+    load_pair,
+    splat,
+    splat_pair,
+    store,
+    width,
+)
 from fedqml.quantum.native.pack import (
     CLIENT_GROUPS,
     GROUPS,
@@ -23,13 +32,12 @@ from fedqml.quantum.native.pack import (
 )
 from fedqml.quantum.native.tape import RUN
 from fedqml.quantum.native.turns import fill, seat, table_size
-from fedqml.quantum.native.unpack import array, table
+from fedqml.quantum.native.unpack import array, packed_at, table
 
 # Groups of examples that are calculated at once.
 SPAN = 2
 
 
-@pasted
 @no_type_check
 def _calculate(network, numbers):
     """Write the sums, behind the leaves."""
@@ -48,7 +56,6 @@ def _calculate(network, numbers):
         at += pair
 
 
-@inlined
 @no_type_check
 def _product(network, product, numbers):
     pair = 2 * width(numbers)
@@ -56,7 +63,6 @@ def _product(network, product, numbers):
     return one * load_pair(numbers, network.factors[product, 1] * pair)
 
 
-@pasted
 @no_type_check
 def _go_back(network, numbers, adjoints):
     """Add to the adjoint of every number, the derivative by it, what comes from later sums."""
@@ -73,7 +79,6 @@ def _go_back(network, numbers, adjoints):
             _share(network, product, numbers, adjoints, adjoint)
 
 
-@inlined
 @no_type_check
 def _share(network, product, numbers, adjoints, adjoint):
     """Add to the adjoints of a product's factors."""
@@ -83,7 +88,6 @@ def _share(network, product, numbers, adjoints, adjoint):
     store(adjoints, other, load_pair(adjoints, other) + adjoint * load_pair(numbers, one))
 
 
-@inlined
 @no_type_check
 def _leaf(network, leaf):
     return network.leaves[leaf, 0], network.leaves[leaf, 1], network.leaves[leaf, 2]
@@ -91,12 +95,12 @@ def _leaf(network, leaf):
 
 @kernel
 @no_type_check
-def evaluate(like, packed, x, w, kept, stride, memory, out, share, first, end):
+def evaluate(like, address, x, w, kept, stride, memory, out, share, first, end):
     """Evaluate groups of examples, as many to a group as a vector has lanes.
 
     Args:
         like: an array of the numbers' type.
-        packed: what is to be computed, see ``unpack``.
+        address: that of what is to be computed, see ``pack``.
         x: the address of the inputs; (rows, inputs).
         w: that of the weights; (clients, weights).
         kept: that of what the gradient needs: tables of clients, then those of groups of examples.
@@ -108,6 +112,7 @@ def evaluate(like, packed, x, w, kept, stride, memory, out, share, first, end):
         first: the first pair of groups.
         end: the one after the last.
     """
+    packed = packed_at(address)
     network, lanes = unpack.network(packed), width(like)
     runs, slots = table(packed, RUNS, 1, RUN), table(packed, SLOTS, 1, np.int64)
     size, leaves, item = table_size(packed, lanes), network.leaves.shape[0], like.itemsize
@@ -160,12 +165,12 @@ def evaluate(like, packed, x, w, kept, stride, memory, out, share, first, end):
 
 @kernel
 @no_type_check
-def differentiate(like, packed, kept, stride, memory, slopes, cotangents, first, end):
+def differentiate(like, address, kept, stride, memory, slopes, cotangents, first, end):
     """Compute the slopes of groups of examples.
 
     Args:
         like: as for ``evaluate``.
-        packed: likewise.
+        address: likewise.
         kept: as ``evaluate`` left it.
         stride: likewise.
         memory: as ``evaluate`` left it if there are only numbers of two groups; and for as many
@@ -175,6 +180,7 @@ def differentiate(like, packed, kept, stride, memory, slopes, cotangents, first,
         first: the first pair of groups.
         end: the one after the last.
     """
+    packed = packed_at(address)
     network, lanes = unpack.network(packed), width(like)
     runs, slots = table(packed, RUNS, 1, RUN), table(packed, SLOTS, 1, np.int64)
     size, leaves, item = table_size(packed, lanes), network.leaves.shape[0], like.itemsize
@@ -191,7 +197,7 @@ def differentiate(like, packed, kept, stride, memory, slopes, cotangents, first,
         numbers_at = places + (pair * stride + behind) * item if stride > behind else near
         numbers = array(numbers_at, (count,), like.dtype)
         halves = min(SPAN, packed[GROUPS] - SPAN * pair)
-        adjoints.fill(0.0)
+        clear(adjoints)
         for half in range(halves):
             here = seat(packed, SPAN * pair + half, rows, clients)
             for word in range(packed[OBSERVABLES]):
@@ -202,7 +208,7 @@ def differentiate(like, packed, kept, stride, memory, slopes, cotangents, first,
         for half in range(halves):
             slope = found[SPAN * pair + half]
             own = array(places + (pair * stride + half * size) * item, (size,), like.dtype)
-            slope[:of_runs].fill(0.0)
+            clear(slope[:of_runs])
             for leaf in range(leaves):
                 run, row, column = _leaf(network, leaf)
                 if runs[run].mixed:

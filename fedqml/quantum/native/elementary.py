@@ -8,7 +8,6 @@ neighbours, nor on libm's version: every operation is rounded as written, fused 
 import math
 from typing import no_type_check
 
-from fedqml.quantum.native.compiled import inlined, pasted
 from fedqml.quantum.native.lanes import bits, fused, series
 
 # π/2 as the sum of three numbers; further out than _FAR they are too short
@@ -57,7 +56,6 @@ _AT_MORE = 9.82793723247329054082e-01, 1.39033110312309984516e-17
 _AT_INFINITY = 1.57079632679489655800e00, 6.12323399573676603587e-17
 
 
-@inlined
 @no_type_check
 def _sine_cosine(angle):
     shifted = fused(angle, _QUARTERS, _ROUND)
@@ -78,7 +76,6 @@ def _sine_cosine(angle):
     return s, c
 
 
-@pasted
 @no_type_check
 def sines(angles, sine, cosine):
     """Compute sin and cos of the entries of a flat array, to 1.2 units in the last place.
@@ -102,7 +99,6 @@ def sines(angles, sine, cosine):
                 sine[k], cosine[k] = math.sin(angles[k]), math.cos(angles[k])
 
 
-@inlined
 @no_type_check
 def _arctan(number):
     x = abs(number)
@@ -124,7 +120,6 @@ def _arctan(number):
     return -found if number < 0.0 else found
 
 
-@pasted
 @no_type_check
 def arctans(numbers):
     """Replace the entries of a flat array by their arctangents, to 1 unit in the last place.

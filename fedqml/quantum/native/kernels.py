@@ -10,8 +10,8 @@ from typing import no_type_check
 import numpy as np
 
 from fedqml.quantum.native import unpack
-from fedqml.quantum.native.compiled import inlined, kernel, pasted
-from fedqml.quantum.native.lanes import accumulate, load, odd, splat, store, width
+from fedqml.quantum.native.compiled import kernel
+from fedqml.quantum.native.lanes import accumulate, clear, load, odd, splat, store, width
 from fedqml.quantum.native.pack import (
     ALIGNED,
     CLIENT_GROUPS,
@@ -23,20 +23,18 @@ from fedqml.quantum.native.pack import (
     WORK,
 )
 from fedqml.quantum.native.turns import fill, seat, table_size
-from fedqml.quantum.native.unpack import array, table
+from fedqml.quantum.native.unpack import array, packed_at, table
 
 # Sums of this many terms are taken in the state's precision, and those of the sums in float64.
 _PARTIAL = 64
 
 
-@inlined
 @no_type_check
 def _near_size(passes, lanes):
     """Return the size of the memory for a block, of which a whole state has no need."""
     return 4 * lanes * passes.run_pairs.shape[1] if passes.pass_blocks.shape[1] > 1 else 0
 
 
-@pasted
 @no_type_check
 def _near(passes, state, memory):
     """Return where a block is worked on."""
@@ -44,7 +42,6 @@ def _near(passes, state, memory):
     return memory[:size] if size > 0 else state
 
 
-@inlined
 @no_type_check
 def _product_state(passes, matrices, state):
     """Write the state in which the first runs leave |0...0>."""
@@ -68,7 +65,6 @@ def _product_state(passes, matrices, state):
             store(state, (4 * k + 3) * lanes, im * b_re - re * b_im)
 
 
-@inlined
 @no_type_check
 def _turn(source, i, j, target, u, v, q0, q1, q2, q3):
     """Apply q0 - i(q1 X + q2 Y + q3 Z) to the amplitudes at i and j; write them to u and v."""
@@ -83,7 +79,6 @@ def _turn(source, i, j, target, u, v, q0, q1, q2, q3):
     store(target, v + lanes, q2 * b - q1 * a + q0 * d + q3 * c)
 
 
-@inlined
 @no_type_check
 def _apply(run, role, matrices, source, origin, pairs, target, aim, places):
     """Apply a run to the amplitudes at origin ⊕ pairs of one array; write another's aim ⊕ places.
@@ -103,7 +98,6 @@ def _apply(run, role, matrices, source, origin, pairs, target, aim, places):
         _turn(source, i, j, target, u, v, q0, q1, q2, q3)
 
 
-@inlined
 @no_type_check
 def _undo(
     run, role, matrices, source, cosource, origin, pairs, target, cotarget, aim, places, slopes
@@ -133,7 +127,6 @@ def _undo(
         accumulate(slopes, (3 * run + 2) * lanes, z)
 
 
-@inlined
 @no_type_check
 def _inner(state, costate, i, j, x, y, z):
     lanes = width(state)
@@ -152,7 +145,6 @@ def _inner(state, costate, i, j, x, y, z):
     )
 
 
-@inlined
 @no_type_check
 def _evolve(passes, matrices, state, near):
     """Write the state of the whole circuit."""
@@ -176,7 +168,6 @@ def _evolve(passes, matrices, state, near):
                 _apply(run, role, matrices, source, origin, pairs, target, aim, places)
 
 
-@inlined
 @no_type_check
 def _revolve(passes, matrices, final, state, costate, near, conear, parts, slopes):
     """Go back through the circuit and add up the slopes of every run."""
@@ -206,7 +197,6 @@ def _revolve(passes, matrices, final, state, costate, near, conear, parts, slope
     _prepared(passes, matrices, known, state, costate, parts, slopes)
 
 
-@inlined
 @no_type_check
 def _prepared(passes, matrices, final, state, costate, parts, slopes):
     """Add up the slopes of the runs that prepared the qubits; destroys both states.
@@ -223,7 +213,7 @@ def _prepared(passes, matrices, final, state, costate, parts, slopes):
         b_im = load(matrices, (4 * qubit + 1) * lanes)
         b_re = load(matrices, (4 * qubit + 2) * lanes)
         a_im = load(matrices, (4 * qubit + 3) * lanes)
-        parts.fill(0.0)
+        clear(parts)
         for chunk in range(0, 1 << qubit, _PARTIAL):
             a, b, c, d = zero, zero, zero, zero
             for k in range(chunk, min(chunk + _PARTIAL, 1 << qubit)):
@@ -262,13 +252,11 @@ def _prepared(passes, matrices, final, state, costate, parts, slopes):
         source = state
 
 
-@inlined
 @no_type_check
 def _sign(passes, word, state, i):
     return splat(state, 1.0 - 2.0 * odd(i & passes.word_read[word]))
 
 
-@inlined
 @no_type_check
 def _word(passes, word, state, i):
     """Return the amplitude at the address i of the state after a Pauli word."""
@@ -285,12 +273,11 @@ def _word(passes, word, state, i):
     return sign * re, sign * im
 
 
-@inlined
 @no_type_check
 def _measure(passes, state, values):
     """Write ⟨P⟩ of every observable as lanes."""
     lanes = width(state)
-    values.fill(0.0)
+    clear(values)
     for chunk in range(0, 1 << passes.qubits, _PARTIAL):
         end = min(chunk + _PARTIAL, 1 << passes.qubits)
         for word in range(values.size // lanes):  # while the chunk is in fast memory
@@ -307,7 +294,6 @@ def _measure(passes, state, values):
             accumulate(values, word * lanes, total)
 
 
-@inlined
 @no_type_check
 def _seed(passes, cotangents, state, costate):
     """Write Σ_P g_P P|state⟩."""
@@ -329,7 +315,6 @@ def _seed(passes, cotangents, state, costate):
                 store(costate, at + lanes, load(costate, at + lanes) + cotangent * im)
 
 
-@inlined
 @no_type_check
 def _spread(slots, shared, lane, own):
     """Write the quaternions of a client's runs, which are the same for all of its examples."""
@@ -342,12 +327,12 @@ def _spread(slots, shared, lane, own):
 
 @kernel
 @no_type_check
-def evaluate(like, packed, x, w, kept, stride, memory, out, share, first, end):
+def evaluate(like, address, x, w, kept, stride, memory, out, share, first, end):
     """Evaluate groups of examples, as many to a group as a vector has lanes.
 
     Args:
         like: an array of the numbers' type.
-        packed: what is to be computed, see ``unpack``.
+        address: that of what is to be computed, see ``pack``.
         x: the address of the inputs; (rows, inputs).
         w: that of the weights; (clients, weights).
         kept: that of what the gradient needs: tables of clients, then those of groups of examples.
@@ -359,6 +344,7 @@ def evaluate(like, packed, x, w, kept, stride, memory, out, share, first, end):
         first: the first group.
         end: the one after the last.
     """
+    packed = packed_at(address)
     passes, lanes, item = unpack.passes(packed), width(like), like.itemsize
     slots = table(packed, SLOTS, 1, np.int64)
     size, whole, own_groups = (
@@ -399,12 +385,12 @@ def evaluate(like, packed, x, w, kept, stride, memory, out, share, first, end):
 
 @kernel
 @no_type_check
-def differentiate(like, packed, kept, stride, memory, slopes, cotangents, first, end):
+def differentiate(like, address, kept, stride, memory, slopes, cotangents, first, end):
     """Compute the slopes of groups of examples.
 
     Args:
         like: as for ``evaluate``.
-        packed: likewise.
+        address: likewise.
         kept: as ``evaluate`` left it.
         stride: likewise.
         memory: as ``evaluate`` left it if there is only one group's state; for two states, a block
@@ -414,6 +400,7 @@ def differentiate(like, packed, kept, stride, memory, slopes, cotangents, first,
         first: the first group.
         end: the one after the last.
     """
+    packed = packed_at(address)
     passes, lanes, item = unpack.passes(packed), width(like), like.itemsize
     size, whole, near_size = (
         table_size(packed, lanes),
@@ -439,10 +426,10 @@ def differentiate(like, packed, kept, stride, memory, slopes, cotangents, first,
         own = array(place, (size,), like.dtype)
         final = array(place + size * item, (whole,), like.dtype) if stride > size else state
         here = seat(packed, group, rows, clients)
-        seeds.fill(0.0)
+        clear(seeds)
         for word in range(packed[OBSERVABLES]):
             for lane in range(here):
                 seeds[word * lanes + lane] = given[rows[lane], word]
         _seed(passes, seeds, final, costate)
-        slope.fill(0.0)
+        clear(slope)
         _revolve(passes, own, final, state, costate, near, conear, parts, slope)

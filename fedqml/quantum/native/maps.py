@@ -3,12 +3,10 @@
 from typing import no_type_check
 
 from fedqml.quantum.native.columns import ARCTAN, ARCTAN_SQUARE, PRODUCT
-from fedqml.quantum.native.compiled import pasted
 from fedqml.quantum.native.elementary import arctans
 from fedqml.quantum.native.lanes import double, doubles, store, width
 
 
-@pasted
 @no_type_check
 def read(columns, first, end, like, arguments, numbers):
     """Compute the numbers of columns.
@@ -34,7 +32,6 @@ def read(columns, first, end, like, arguments, numbers):
             arctans(numbers[column * lanes : (column + 1) * lanes])
 
 
-@pasted
 @no_type_check
 def pull(columns, first, end, like, arguments, by, into):
     """Compute the gradients by the arguments of columns.

@@ -1,7 +1,7 @@
 """What the kernels of a call read apart from its numbers, in a single array.
 
-Numba takes some 0.1 µs to unpack an array, and a circuit has a dozen of them. So the kernels get
-one array, with numbers and with the addresses and shapes of the others; see ``unpack``.
+A circuit has a dozen tables, and each argument of a call takes time. So the kernels get the address
+of one array, with numbers and with the addresses and shapes of the others; see ``unpack``.
 """
 
 from collections.abc import Iterable

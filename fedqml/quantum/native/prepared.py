@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -32,10 +32,10 @@ class Prepared:
 
     Args:
         clients: how many.
-        evaluate: the kernel of this name, given its first arguments; likewise the next two.
-        differentiate: likewise.
-        collect: likewise.
-        tables: what they read by its address.
+        like: an array of the numbers' type.
+        loops: has the kernels ``evaluate`` and ``differentiate``.
+        packed: what they read, by its address.
+        tables: what that has the addresses of.
         precision: of the numbers in which the following are counted.
         blocks: how many.
         shared: the tables of clients.
@@ -47,9 +47,9 @@ class Prepared:
     """
 
     clients: int
-    evaluate: Callable[..., None]
-    differentiate: Callable[..., None]
-    collect: Callable[..., None]
+    like: NDArray[Any]
+    loops: Any
+    packed: NDArray[np.int64]
     tables: tuple[NDArray[Any], ...]
     precision: torch.dtype
     blocks: int
@@ -59,6 +59,26 @@ class Prepared:
     slopes: int
     scratch: int
     work: int
+
+    @cached_property
+    def evaluate(self) -> Callable[..., None]:
+        """The kernel of this name, given its first argument; compiled when it is first used."""
+        return self._bound(self.loops.evaluate)
+
+    @cached_property
+    def differentiate(self) -> Callable[..., None]:
+        """Likewise."""
+        return self._bound(self.loops.differentiate)
+
+    @cached_property
+    def collect(self) -> Callable[..., None]:
+        """Likewise."""
+        from fedqml.quantum.native import collect
+
+        return self._bound(collect.collect)
+
+    def _bound(self, kernel: Any) -> Callable[..., None]:
+        return partial(kernel(self.like), self.packed.ctypes.data)
 
 
 def prepare(program: Program, clients: int, batch: int, dtype: torch.dtype) -> Prepared:
@@ -72,8 +92,8 @@ def prepare(program: Program, clients: int, batch: int, dtype: torch.dtype) -> P
     """
     assert program.tape is not None, "only called where the kernels run"
     assert program.columns is not None, "likewise"
-    # late, as importing Numba takes as long as importing the rest of this package
-    from fedqml.quantum.native import collect, contract, kernels
+    # late, as LLVM is large
+    from fedqml.quantum.native import contract, kernels
     from fedqml.quantum.native.lanes import WIDTH_BYTES
 
     (parts, method), columns = program.tape, program.columns
@@ -125,9 +145,9 @@ def prepare(program: Program, clients: int, batch: int, dtype: torch.dtype) -> P
     numbers = (2 * span * (method.size + method.extra) + method.observables) * lanes
     return Prepared(
         clients=clients,
-        evaluate=partial(loops.evaluate, like, packed),
-        differentiate=partial(loops.differentiate, like, packed),
-        collect=partial(collect.collect, like, packed),
+        like=like,
+        loops=loops,
+        packed=packed,
         tables=tables,
         precision=dtype,
         blocks=blocks,

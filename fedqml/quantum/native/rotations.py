@@ -2,11 +2,9 @@
 
 from typing import no_type_check
 
-from fedqml.quantum.native.compiled import inlined
 from fedqml.quantum.native.lanes import accumulate, load, splat, width
 
 
-@inlined
 @no_type_check
 def entry(matrices, run, row, column):
     """Return an entry of the rotation of a run.
@@ -32,7 +30,6 @@ def entry(matrices, run, row, column):
     return half + half
 
 
-@inlined
 @no_type_check
 def turn(matrices, run, row, column, adjoint, slopes):
     """Add up what a small turn behind a run changes in an entry, d R_ij = (σ × R)_ij.

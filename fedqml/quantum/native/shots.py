@@ -4,13 +4,13 @@ from typing import no_type_check
 
 import numpy as np
 
-from fedqml.quantum.native.compiled import inlined, kernel
+from fedqml.quantum.native.compiled import kernel
+from fedqml.quantum.native.unpack import array
 
 # Up to so many outcomes, comparing every number with every sum, in vectors, beats bisection.
 _FEW = 256
 
 
-@inlined
 @no_type_check
 def _mix(h):
     """Return what ``fedqml.core.hashing.mix`` returns."""
@@ -21,7 +21,6 @@ def _mix(h):
     return h ^ (h >> 16)
 
 
-@inlined
 @no_type_check
 def _bits(key, mixed):
     """Return what ``fedqml.core.hashing.bits`` returns for a number that has been mixed."""
@@ -30,35 +29,41 @@ def _bits(key, mixed):
 
 @kernel
 @no_type_check
-def count(cumulative, keys, shots, block, memory, counts):
+def count(like, cumulative, keys, rows, outcomes, shots, block, memory, counts):
     """Draw outcomes and count them.
 
     Args:
-        cumulative: sums of probabilities, the last one 1; (rows, 2^k).
-        keys: one for every row.
+        like: an array of float64.
+        cumulative: the address of sums of probabilities, the last one 1; (rows, 2^k).
+        keys: that of one for every row.
+        rows: how many.
+        outcomes: 2^k.
         shots: how many.
         block: how many have a key of their own, folded from the row's.
-        memory: for a block's numbers; (2, block), 32 bits without a sign.
-        counts: receives how often each outcome was drawn; (rows, 2^k), zeros.
+        memory: an address for a block's numbers; (2, block), 32 bits without a sign.
+        counts: that of how often each outcome was drawn; (rows, 2^k), zeros.
     """
-    rows, outcomes = cumulative.shape
-    mixed, drawn = memory[0], memory[1]
+    sums = array(cumulative, (rows, outcomes), like.dtype)
+    found = array(counts, (rows, outcomes), like.dtype)
+    key_of = array(keys, (rows,), np.int64)
+    mixed = array(memory, (block,), np.uint32)
+    drawn = array(memory + 4 * block, (block,), np.uint32)
     for number in range(min(block, shots)):
         mixed[number] = _mix(number)
     for row in range(rows):
         for start in range(0, shots, block):
             size, place = min(block, shots - start), start // block
-            high = _bits(keys[row], _mix(place | 0x80000000)) >> 1
-            key = _bits(keys[row], _mix(place)) | (high << 32)
+            high = _bits(key_of[row], _mix(place | 0x80000000)) >> 1
+            key = _bits(key_of[row], _mix(place)) | (high << 32)
             for number in range(size):  # a loop of its own: it can be vectorised
-                drawn[number] = _bits(key, np.int64(mixed[number]))
+                drawn[number] = _bits(key, mixed[number])
             if outcomes <= _FEW:
                 before = 0
                 for outcome in range(outcomes):
                     below = 0
                     for number in range(size):
-                        below += (drawn[number] + 0.5) * 2.0**-32 < cumulative[row, outcome]
-                    counts[row, outcome] += below - before
+                        below += (drawn[number] + 0.5) * 2.0**-32 < sums[row, outcome]
+                    found[row, outcome] += below - before
                     before = below
                 continue
             for number in range(size):
@@ -66,6 +71,6 @@ def count(cumulative, keys, shots, block, memory, counts):
                 # bisection without branches: the first outcome whose sum is above the value
                 first, half = 0, outcomes >> 1
                 while half > 0:
-                    first += half * (cumulative[row, first + half - 1] <= value)
+                    first += half * (sums[row, first + half - 1] <= value)
                     half >>= 1
-                counts[row, first] += 1.0
+                found[row, first] += 1.0

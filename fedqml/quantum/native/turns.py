@@ -8,7 +8,6 @@ from typing import no_type_check
 import numpy as np
 
 from fedqml.quantum.native.columns import ARGUMENT, COLUMN
-from fedqml.quantum.native.compiled import called, inlined, pasted
 from fedqml.quantum.native.elementary import sines
 from fedqml.quantum.native.lanes import double, doubles, store, width
 from fedqml.quantum.native.maps import read
@@ -33,14 +32,12 @@ from fedqml.quantum.native.tape import PART, RUN, TERM
 from fedqml.quantum.native.unpack import array, table
 
 
-@inlined
 @no_type_check
 def table_size(packed, lanes):
     """Return how many numbers a table has."""
     return (4 * (packed[RUNS + 1] - 1) + 2 * packed[TURNS + 1]) * lanes
 
 
-@inlined
 @no_type_check
 def seat(packed, group, rows, clients):
     """Write a group's examples and their clients; return how many there are.
@@ -59,7 +56,6 @@ def seat(packed, group, rows, clients):
     return min(lanes, count - first)
 
 
-@inlined
 @no_type_check
 def seat_clients(packed, group, clients):
     """Write the clients of a group; those that are missing repeat the last one."""
@@ -67,7 +63,6 @@ def seat_clients(packed, group, clients):
         clients[lane] = min(group * clients.size + lane, packed[CLIENTS] - 1)
 
 
-@pasted
 @no_type_check
 def fetch(columns, arguments, first, end, rows, clients, x, w, found):
     """Write what columns read."""
@@ -82,7 +77,6 @@ def fetch(columns, arguments, first, end, rows, clients, x, w, found):
                 found[k * lanes + lane] = w[clients[lane], place]
 
 
-@pasted
 @no_type_check
 def _halve(parts, terms, turns, first, end, like, numbers, halves):
     """Write half of the angles of turns."""
@@ -96,7 +90,6 @@ def _halve(parts, terms, turns, first, end, like, numbers, halves):
         store(halves, number * lanes, half * angle)
 
 
-@pasted
 @no_type_check
 def _multiply(parts, first, last, at, cosine, sine, table):
     """Write the product of a run's turns, a quaternion, to a place in the table."""
@@ -126,7 +119,6 @@ def _multiply(parts, first, last, at, cosine, sine, table):
     store(table, at + 3 * lanes, d)
 
 
-@called
 @no_type_check
 def fill(like, packed, x, w, of_clients, group, known, memory, place):
     """Compute the angles and runs of a group of examples, or of clients.

@@ -1,71 +1,39 @@
 """What ``pack`` packed, as arrays in the kernels."""
 
-from typing import no_type_check
+from typing import Any, no_type_check
 
 import numpy as np
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
-from numba.np.arrayobj import populate_array
 
-from fedqml.quantum.native.compiled import pasted
-from fedqml.quantum.native.pack import LEAVES, METHOD, QUBITS
+from fedqml.quantum.native import arithmetic
+from fedqml.quantum.native.pack import LEAVES, METHOD, QUBITS, WORK
 from fedqml.quantum.native.sums import Network
 from fedqml.quantum.native.tape import Passes
+from fedqml.quantum.native.translate import primitive
+from fedqml.quantum.native.values import INTEGER, POINTER, Array, address
 
 
-@no_type_check
-def _array(context, builder, result, address, extents):
-    size = context.get_abi_sizeof(context.get_data_type(result.dtype))
-    stride, strides = context.get_constant(types.intp, size), []
-    for extent in reversed(extents):
-        strides.insert(0, stride)
-        stride = builder.mul(stride, extent)
-    made = context.make_array(result)(context, builder)
-    populate_array(
-        made,
-        data=builder.inttoptr(address, made.data.type),
-        shape=extents,
-        strides=strides,
-        itemsize=context.get_constant(types.intp, size),
-        meminfo=None,
-    )
-    return made._getvalue()
-
-
-@intrinsic
-@no_type_check
-def array(typing_context, address, shape, dtype):
+@primitive
+def array(builder: Any, at: Any, shape: tuple[Any, ...], kind: Any) -> Array:
     """Return the contiguous array at an address."""
-    result = types.Array(dtype.dtype, len(shape), "C")
-
-    def generate(context, builder, signature, arguments):
-        extents = cgutils.unpack_tuple(builder, arguments[1], len(shape))
-        return _array(context, builder, result, arguments[0], extents)
-
-    return result(types.int64, shape, dtype), generate
+    extents = tuple(arithmetic.convert(builder, extent, INTEGER) for extent in shape)
+    return Array(builder.inttoptr(at, POINTER), extents, np.dtype(kind))
 
 
-@intrinsic(prefer_literal=True)
 @no_type_check
-def table(typing_context, packed, at, dimensions, dtype):
+def packed_at(address):
+    """Return the numbers in front of the tables."""
+    return array(address, (WORK + 1,), np.int64)
+
+
+@primitive
+def table(builder: Any, packed: Array, at: int, dimensions: int, kind: Any) -> Array:
     """Return the array whose address and shape are at a place of what was packed."""
-    result = types.Array(dtype.dtype, dimensions.literal_value, "C")
-
-    def generate(context, builder, signature, arguments):
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-
-        def number(k):
-            place = builder.add(arguments[1], context.get_constant(types.intp, k))
-            return builder.load(builder.gep(data, [place]))
-
-        extents = [number(1 + k) for k in range(dimensions.literal_value)]
-        return _array(context, builder, result, number(0), extents)
-
-    return result(packed, types.int64, dimensions, dtype), generate
+    where, *shape = (
+        builder.load(address(builder, packed, at + k), typ=INTEGER) for k in range(1 + dimensions)
+    )
+    return array(builder, where, tuple(shape), kind)
 
 
-@pasted
 @no_type_check
 def network(packed):
     """Return the calculation."""
@@ -78,7 +46,6 @@ def network(packed):
     )
 
 
-@pasted
 @no_type_check
 def passes(packed):
     """Return where runs act on a state vector."""

@@ -1,30 +1,40 @@
 """Sine, cosine and arctangent against numbers of 60 digits, near and far out."""
 
 import math
+from typing import no_type_check
 
 import mpmath
 import numpy as np
 import pytest
 
-numba = pytest.importorskip("numba")
+pytest.importorskip("llvmlite")
 
-from fedqml.quantum.native import elementary  # noqa: E402 - it needs Numba
-
-
-@numba.njit
-def sines(angles, sine, cosine):
-    elementary.sines(angles, sine, cosine)
+from fedqml.quantum.native import elementary
+from fedqml.quantum.native.compiled import kernel
+from fedqml.quantum.native.unpack import array
 
 
-@numba.njit
-def arctans(numbers):
-    elementary.arctans(numbers)
+@kernel
+@no_type_check
+def all_sines(like, size, angles, sine, cosine):
+    given = array(angles, (size,), like.dtype)
+    elementary.sines(given, array(sine, (size,), like.dtype), array(cosine, (size,), like.dtype))
+
+
+@kernel
+@no_type_check
+def all_arctans(like, size, numbers):
+    elementary.arctans(array(numbers, (size,), like.dtype))
 
 
 def both(angles):
     sine, cosine = np.empty_like(angles), np.empty_like(angles)
-    sines(angles, sine, cosine)
+    all_sines(angles)(angles.size, *(each.ctypes.data for each in (angles, sine, cosine)))
     return sine, cosine
+
+
+def arctans(numbers):
+    all_arctans(numbers)(numbers.size, numbers.ctypes.data)
 
 
 def units(found, function, arguments):

@@ -9,7 +9,7 @@ from fedqml.quantum.native.pack import GROUPS, SPAN
 from fedqml.quantum.native.prepared import prepare
 from fedqml.quantum.native.program import compile
 
-pytestmark = pytest.mark.skipif(not call.available(), reason="Numba is not installed")
+pytestmark = pytest.mark.skipif(not call.available(), reason="llvmlite is not installed")
 DTYPES = [torch.float32, torch.float64]
 
 
@@ -32,13 +32,13 @@ def test_what_depends_on_weights_alone_is_there_once_a_client(dtype):
 def test_all_examples_have_a_lane(dtype, depth):
     for clients, batch in ((1, 1), (3, 5), (1, 16), (7, 33)):
         made = prepare(program(depth=depth), clients, batch, dtype)
-        rows, inputs, found_clients, weights, found_batch = made.evaluate.args[1][:5]
+        rows, inputs, found_clients, weights, found_batch = made.packed[:5]
         assert (rows, found_clients, found_batch) == (clients * batch, clients, batch)
         assert (inputs, weights) == (4, 12 * depth)
         from fedqml.quantum.native.lanes import WIDTH_BYTES
 
         lanes = WIDTH_BYTES // dtype.itemsize
-        groups, span = (int(made.evaluate.args[1][k]) for k in (GROUPS, SPAN))
+        groups, span = (int(made.packed[k]) for k in (GROUPS, SPAN))
         alone = clients * -(-batch // lanes) if batch >= 16 else -(-rows // lanes)
         assert groups == alone
         assert groups * lanes >= rows
