@@ -37,6 +37,7 @@ bench: $(VENV)/.development
 	$(BIN)/python benchmarks/kills.py
 	$(BIN)/python benchmarks/rounds.py
 	$(BIN)/python benchmarks/low_depth.py
+	$(BIN)/python benchmarks/peak.py
 	$(BIN)/python benchmarks/head.py
 	$(BIN)/python benchmarks/circuits.py
 	$(BIN)/python benchmarks/features.py

@@ -31,6 +31,13 @@ def test_both_ways_of_low_depth_are_the_same_circuit(load, monkeypatch):
     assert low_depth.compare(3, 2, torch.float64).startswith("|")
 
 
+def test_the_peak_is_above_the_kernels(load, monkeypatch):
+    peak = load("peak")
+    monkeypatch.setattr(peak, "ROUNDS", 2)
+    *_, kernels, most, _, _ = peak.compare(8, 6, torch.float64).split("|")
+    assert 0 < int(kernels) <= int(most)
+
+
 def test_a_round_by_hand_is_a_round_of_fedqml(load):
     rounds = load("rounds")
     objective = rounds.objective_of(clients=2, samples=3)

@@ -108,7 +108,6 @@ def _compile(source: str) -> bytes:
     with llvm.parse_assembly(source) as module:
         module.verify()
         options = llvm.create_pipeline_tuning_options(speed_level=3)
-        options.loop_vectorization = True
         with llvm.create_pass_builder(machine, options) as passes:
             passes.getModulePassManager().run(module, passes)
         code: bytes = machine.emit_object(module)

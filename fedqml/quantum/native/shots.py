@@ -39,7 +39,7 @@ def count(like, cumulative, keys, rows, outcomes, shots, block, memory, counts):
         rows: how many.
         outcomes: 2^k.
         shots: how many.
-        block: how many have a key of their own, folded from the row's.
+        block: how many have a key of their own, folded from the row's; no more than all.
         memory: an address for a block's numbers; (2, block), 32 bits without a sign.
         counts: that of how often each outcome was drawn; (rows, 2^k), zeros.
     """
@@ -48,11 +48,11 @@ def count(like, cumulative, keys, rows, outcomes, shots, block, memory, counts):
     key_of = array(keys, (rows,), np.int64)
     mixed = array(memory, (block,), np.uint32)
     drawn = array(memory + 4 * block, (block,), np.uint32)
-    for number in range(min(block, shots)):
+    for number in range(block):
         mixed[number] = _mix(number)
     for row in range(rows):
-        for start in range(0, shots, block):
-            size, place = min(block, shots - start), start // block
+        for place in range((shots + block - 1) // block):
+            size = min(block, shots - place * block)
             high = _bits(key_of[row], _mix(place | 0x80000000)) >> 1
             key = _bits(key_of[row], _mix(place)) | (high << 32)
             for number in range(size):  # a loop of its own: it can be vectorised
