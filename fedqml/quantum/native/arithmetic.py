@@ -14,6 +14,7 @@ from fedqml.quantum.native.values import DOUBLE, INTEGER, SINGLE, TRUTH, number
 
 # A product and a sum of vectors may be rounded once instead of twice; nothing is ever reordered.
 _FUSED = ("contract",)
+_SCALARS = {TRUTH, INTEGER, SINGLE, DOUBLE}
 _STATIC: dict[type[ast.AST], Any] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -60,6 +61,7 @@ def convert(builder: Any, value: Any, kind: Any) -> Any:
     value = number(value)
     if value.type == kind:
         return value
+    assert {value.type, kind} <= _SCALARS, f"{value.type} cannot become {kind}"
     if kind == TRUTH:
         return compare(builder, ast.NotEq(), value, 0)
     if value.type == TRUTH:
@@ -128,7 +130,7 @@ def common(one: Any, other: Any) -> Any:
     if one == other:
         return one
     kinds = {one, other}
-    assert kinds <= {TRUTH, INTEGER, SINGLE, DOUBLE}, f"{one} and {other} have nothing in common"
+    assert kinds <= _SCALARS, f"{one} and {other} have nothing in common"
     if DOUBLE in kinds or kinds == {SINGLE, INTEGER}:
         return DOUBLE
     return SINGLE if SINGLE in kinds else INTEGER

@@ -32,7 +32,7 @@ _PARTIAL = 64
 @no_type_check
 def _near_size(passes, lanes):
     """Return the size of the memory for a block, of which a whole state has no need."""
-    return 4 * lanes * passes.run_pairs.shape[1] if passes.pass_blocks.shape[1] > 1 else 0
+    return 2 * lanes * passes.stride_places.shape[1] if passes.pass_blocks.shape[1] > 1 else 0
 
 
 @no_type_check
@@ -66,78 +66,154 @@ def _product_state(passes, matrices, state):
 
 
 @no_type_check
-def _turn(source, i, j, target, u, v, q0, q1, q2, q3):
-    """Apply q0 - i(q1 X + q2 Y + q3 Z) to the amplitudes at i and j; write them to u and v."""
-    lanes = width(source)
-    a = load(source, i)
-    b = load(source, i + lanes)
-    c = load(source, j)
-    d = load(source, j + lanes)
-    store(target, u, q0 * a + q3 * b - q2 * c + q1 * d)
-    store(target, u + lanes, q0 * b - q3 * a - q2 * d - q1 * c)
-    store(target, v, q2 * a + q1 * b + q0 * c - q3 * d)
-    store(target, v + lanes, q2 * b - q1 * a + q0 * d + q3 * c)
+def _amplitudes(state, i, j):
+    """Return those at two places: real and imaginary parts in turn."""
+    lanes = width(state)
+    return load(state, i), load(state, i + lanes), load(state, j), load(state, j + lanes)
 
 
 @no_type_check
-def _apply(run, role, matrices, source, origin, pairs, target, aim, places):
-    """Apply a run to the amplitudes at origin ⊕ pairs of one array; write another's aim ⊕ places.
+def _put(state, i, j, amplitudes):
+    lanes = width(state)
+    a, b, c, d = amplitudes
+    store(state, i, a)
+    store(state, i + lanes, b)
+    store(state, j, c)
+    store(state, j + lanes, d)
 
-    The role is 1 if a pair's first member is that where the qubit is 1.
+
+@no_type_check
+def _turn(quaternion, amplitudes):
+    """Apply q0 - i(q1 X + q2 Y + q3 Z) to two amplitudes."""
+    q0, q1, q2, q3 = quaternion
+    a, b, c, d = amplitudes
+    return (
+        q0 * a + q3 * b - q2 * c + q1 * d,
+        q0 * b - q3 * a - q2 * d - q1 * c,
+        q2 * a + q1 * b + q0 * c - q3 * d,
+        q2 * b - q1 * a + q0 * d + q3 * c,
+    )
+
+
+@no_type_check
+def _across(low, high):
+    """Return of two pairs of amplitudes the first ones, and the second ones."""
+    (a, b, c, d), (e, f, g, h) = low, high
+    return (a, b, e, f), (c, d, g, h)
+
+
+@no_type_check
+def _turn_two(one, other, low, high):
+    """Apply a run to the amplitudes at 00 and 10, and at 01 and 11, then one across."""
+    low, high = _across(_turn(one, low), _turn(one, high))
+    return _across(_turn(other, low), _turn(other, high))
+
+
+@no_type_check
+def _quaternion(matrices, run):
+    lanes = width(matrices)
+    at = 4 * run * lanes
+    return (
+        load(matrices, at),
+        load(matrices, at + lanes),
+        load(matrices, at + 2 * lanes),
+        load(matrices, at + 3 * lanes),
+    )
+
+
+@no_type_check
+def _inverse(matrices, run):
+    zero = splat(matrices, 0.0)
+    q0, q1, q2, q3 = _quaternion(matrices, run)
+    return q0, zero - q1, zero - q2, zero - q3
+
+
+@no_type_check
+def _at(lanes, origin, places, number):
+    return 2 * lanes * (origin ^ places[number])
+
+
+@no_type_check
+def _apply(run, two, role, matrices, source, origin, places, target, aim, goals):
+    """Apply a run, or two, to the amplitudes at origin ⊕ places; write them to aim ⊕ goals.
+
+    Bits of the role are 1 for runs whose qubit is 1 at the first of the places.
     """
-    lanes = width(source)
-    q0 = load(matrices, (4 * run) * lanes)
-    q1 = load(matrices, (4 * run + 1) * lanes)
-    q2 = load(matrices, (4 * run + 2) * lanes)
-    q3 = load(matrices, (4 * run + 3) * lanes)
-    for pair in range(pairs.shape[0]):
-        i = 2 * lanes * (origin ^ pairs[pair, role])
-        j = 2 * lanes * (origin ^ pairs[pair, 1 - role])
-        u = 2 * lanes * (aim ^ places[pair, role])
-        v = 2 * lanes * (aim ^ places[pair, 1 - role])
-        _turn(source, i, j, target, u, v, q0, q1, q2, q3)
+    lanes, one = width(source), _quaternion(matrices, run)
+    if two:
+        other = _quaternion(matrices, run + 1)
+        for quad in range(0, places.size, 4):
+            a, b, c, d = quad + role, quad + (role ^ 1), quad + (role ^ 2), quad + (role ^ 3)
+            at = (lanes, origin, places)
+            low = _amplitudes(source, _at(*at, a), _at(*at, b))
+            high = _amplitudes(source, _at(*at, c), _at(*at, d))
+            low, high = _turn_two(one, other, low, high)
+            to = (lanes, aim, goals)
+            _put(target, _at(*to, a), _at(*to, b), low)
+            _put(target, _at(*to, c), _at(*to, d), high)
+    else:
+        for pair in range(0, places.size, 2):
+            a, b = pair + role, pair + (role ^ 1)
+            i, j = _at(lanes, origin, places, a), _at(lanes, origin, places, b)
+            u, v = _at(lanes, aim, goals, a), _at(lanes, aim, goals, b)
+            _put(target, u, v, _turn(one, _amplitudes(source, i, j)))
 
 
 @no_type_check
 def _undo(
-    run, role, matrices, source, cosource, origin, pairs, target, cotarget, aim, places, slopes
+    run, two, role, matrices, source, cosource, origin, places, target, cotarget, aim, goals, slopes
 ):
-    """Take a run back from both states, after adding Im⟨costate|σ|state⟩, σ = X, Y, Z.
+    """Take a run, or two, back from both states, after adding Im⟨costate|σ|state⟩, σ = X, Y, Z.
 
     Amplitudes are read and written as by ``_apply``.
     """
-    lanes = width(source)
+    lanes, one = width(source), _inverse(matrices, run)
     zero = splat(source, 0.0)
-    q0 = load(matrices, (4 * run) * lanes)
-    q1 = zero - load(matrices, (4 * run + 1) * lanes)
-    q2 = zero - load(matrices, (4 * run + 2) * lanes)
-    q3 = zero - load(matrices, (4 * run + 3) * lanes)
-    for chunk in range(0, pairs.shape[0], _PARTIAL):
-        x, y, z = zero, zero, zero
-        for pair in range(chunk, min(chunk + _PARTIAL, pairs.shape[0])):
-            i = 2 * lanes * (origin ^ pairs[pair, role])
-            j = 2 * lanes * (origin ^ pairs[pair, 1 - role])
-            u = 2 * lanes * (aim ^ places[pair, role])
-            v = 2 * lanes * (aim ^ places[pair, 1 - role])
-            x, y, z = _inner(source, cosource, i, j, x, y, z)
-            _turn(source, i, j, target, u, v, q0, q1, q2, q3)
-            _turn(cosource, i, j, cotarget, u, v, q0, q1, q2, q3)
-        accumulate(slopes, (3 * run) * lanes, x)
-        accumulate(slopes, (3 * run + 1) * lanes, y)
-        accumulate(slopes, (3 * run + 2) * lanes, z)
+    for chunk in range(0, places.size, 2 * _PARTIAL):
+        end = min(chunk + 2 * _PARTIAL, places.size)
+        sums, others = (zero, zero, zero), (zero, zero, zero)
+        if two:
+            other = _inverse(matrices, run + 1)
+            for quad in range(chunk, end, 4):
+                a, b, c, d = quad + role, quad + (role ^ 1), quad + (role ^ 2), quad + (role ^ 3)
+                at = (lanes, origin, places)
+                i, j, k, m = _at(*at, a), _at(*at, b), _at(*at, c), _at(*at, d)
+                low, high = _amplitudes(source, i, k), _amplitudes(source, j, m)
+                colow, cohigh = _amplitudes(cosource, i, k), _amplitudes(cosource, j, m)
+                others = _inner(high, cohigh, _inner(low, colow, others))
+                low, high = _across(_turn(other, low), _turn(other, high))
+                colow, cohigh = _across(_turn(other, colow), _turn(other, cohigh))
+                sums = _inner(high, cohigh, _inner(low, colow, sums))
+                to = (lanes, aim, goals)
+                i, j, k, m = _at(*to, a), _at(*to, b), _at(*to, c), _at(*to, d)
+                _put(target, i, j, _turn(one, low))
+                _put(target, k, m, _turn(one, high))
+                _put(cotarget, i, j, _turn(one, colow))
+                _put(cotarget, k, m, _turn(one, cohigh))
+            _add(slopes, run + 1, lanes, others)
+        else:
+            for pair in range(chunk, end, 2):
+                a, b = pair + role, pair + (role ^ 1)
+                i, j = _at(lanes, origin, places, a), _at(lanes, origin, places, b)
+                own, coown = _amplitudes(source, i, j), _amplitudes(cosource, i, j)
+                sums = _inner(own, coown, sums)
+                i, j = _at(lanes, aim, goals, a), _at(lanes, aim, goals, b)
+                _put(target, i, j, _turn(one, own))
+                _put(cotarget, i, j, _turn(one, coown))
+        _add(slopes, run, lanes, sums)
 
 
 @no_type_check
-def _inner(state, costate, i, j, x, y, z):
-    lanes = width(state)
-    a = load(state, i)
-    b = load(state, i + lanes)
-    c = load(state, j)
-    d = load(state, j + lanes)
-    e = load(costate, i)
-    f = load(costate, i + lanes)
-    g = load(costate, j)
-    h = load(costate, j + lanes)
+def _add(slopes, run, lanes, sums):
+    x, y, z = sums
+    accumulate(slopes, (3 * run) * lanes, x)
+    accumulate(slopes, (3 * run + 1) * lanes, y)
+    accumulate(slopes, (3 * run + 2) * lanes, z)
+
+
+@no_type_check
+def _inner(amplitudes, coamplitudes, sums):
+    (a, b, c, d), (e, f, g, h), (x, y, z) = amplitudes, coamplitudes, sums
     return (
         x + e * d - f * c + g * b - h * a,
         y - e * c - f * d + g * a + h * b,
@@ -146,53 +222,62 @@ def _inner(state, costate, i, j, x, y, z):
 
 
 @no_type_check
+def _role(passes, run, two, block):
+    """Return which of the runs' qubits are 1 at a block's first address."""
+    role = odd(block & passes.run_read[run - passes.qubits])
+    return role + 2 * odd(block & passes.run_read[run + 1 - passes.qubits]) if two else role
+
+
+@no_type_check
 def _evolve(passes, matrices, state, near):
     """Write the state of the whole circuit."""
     _product_state(passes, matrices, state)
-    n = passes.qubits
-    for number in range(passes.pass_runs.size - 1):
-        start, end = passes.pass_runs[number], passes.pass_runs[number + 1]
+    for number in range(passes.pass_strides.size - 1):
+        start, end = passes.pass_strides[number], passes.pass_strides[number + 1]
         for place in range(passes.pass_blocks.shape[1]):
             block = passes.pass_blocks[number, place]
-            for run in range(start, end):
-                pairs, role = passes.run_pairs[run - n], odd(block & passes.run_read[run - n])
-                if start < run < end - 1:  # as below, but quicker with one address instead of two
-                    _apply(run, role, matrices, near, 0, pairs, near, 0, pairs)
+            for stride in range(start, end):
+                run, places = passes.stride_runs[stride], passes.stride_places[stride]
+                two = passes.stride_runs[stride + 1] - run > 1
+                role = _role(passes, run, two, block)
+                if start < stride < end - 1:  # as below, but quicker with one address, not two
+                    _apply(run, two, role, matrices, near, 0, places, near, 0, places)
                     continue
-                source, origin, places = near, 0, pairs
+                source, origin, goals = near, 0, places
                 target, aim = near, 0
-                if run == start:  # fetches the block
-                    source, origin, pairs = state, block, passes.pass_first[number]
-                if run == end - 1:  # takes it back
-                    target, aim, places = state, block, passes.pass_last[number]
-                _apply(run, role, matrices, source, origin, pairs, target, aim, places)
+                if stride == start:  # fetches the block
+                    source, origin, places = state, block, passes.pass_first[number]
+                if stride == end - 1:  # takes it back
+                    target, aim, goals = state, block, passes.pass_last[number]
+                _apply(run, two, role, matrices, source, origin, places, target, aim, goals)
 
 
 @no_type_check
 def _revolve(passes, matrices, final, state, costate, near, conear, parts, slopes):
     """Go back through the circuit and add up the slopes of every run."""
-    n = passes.qubits
     known = final
-    for number in range(passes.pass_runs.size - 2, -1, -1):
-        start, end = passes.pass_runs[number], passes.pass_runs[number + 1]
+    for number in range(passes.pass_strides.size - 2, -1, -1):
+        start, end = passes.pass_strides[number], passes.pass_strides[number + 1]
         for place in range(passes.pass_blocks.shape[1]):
             block = passes.pass_blocks[number, place]
-            for run in range(end - 1, start - 1, -1):
-                pairs, role = passes.run_pairs[run - n], odd(block & passes.run_read[run - n])
-                if start < run < end - 1:
-                    here = (near, conear, 0, pairs)
-                    _undo(run, role, matrices, *here, *here, slopes)
+            for stride in range(end - 1, start - 1, -1):
+                run, places = passes.stride_runs[stride], passes.stride_places[stride]
+                two = passes.stride_runs[stride + 1] - run > 1
+                role = _role(passes, run, two, block)
+                if start < stride < end - 1:
+                    here = (near, conear, 0, places)
+                    _undo(run, two, role, matrices, *here, *here, slopes)
                     continue
-                source, cosource, origin, places = near, conear, 0, pairs
+                source, cosource, origin, goals = near, conear, 0, places
                 target, cotarget, aim = near, conear, 0
-                if run == end - 1:
+                if stride == end - 1:
                     source, cosource, origin = known, costate, block
-                    pairs = passes.pass_last[number]
-                if run == start:
+                    places = passes.pass_last[number]
+                if stride == start:
                     target, cotarget, aim = state, costate, block
-                    places = passes.pass_first[number]
-                there, aims = (source, cosource, origin, pairs), (target, cotarget, aim, places)
-                _undo(run, role, matrices, *there, *aims, slopes)
+                    goals = passes.pass_first[number]
+                there, aims = (source, cosource, origin, places), (target, cotarget, aim, goals)
+                _undo(run, two, role, matrices, *there, *aims, slopes)
         known = state
     _prepared(passes, matrices, known, state, costate, parts, slopes)
 

@@ -176,6 +176,35 @@ def passes(found: Sequence[Run], n_qubits: int, width: int) -> list[tuple[list[i
     return groups
 
 
+def strides(group: Sequence[Run]) -> list[tuple[Run, ...]]:
+    """Take neighbouring runs of a group together, two at a time.
+
+    Two can be applied while four amplitudes are in registers if neither flips the other's qubit.
+
+    Args:
+        group: the runs, in the order of time.
+
+    Returns:
+        The same runs, alone or in pairs.
+
+    Example:
+        >>> found = strides([Run((), flip, flip) for flip in (0b100, 0b010, 0b001)])
+        >>> [len(stride) for stride in found]
+        [2, 1]
+    """
+    found: list[tuple[Run, ...]] = []
+    for run in group:
+        last = found[-1] if found else ()
+        if len(last) == 1 and not any(
+            (one.read & other.flip).bit_count() & 1
+            for one, other in ((last[0], run), (run, last[0]))
+        ):
+            found[-1] = (*last, run)
+        else:
+            found.append((run,))
+    return found
+
+
 def _extend(basis: list[int], vector: int) -> list[int]:
     """Add a vector to a basis over GF(2) in reduced form, if it is not in its span."""
     for member in basis:

@@ -10,7 +10,7 @@ from fedqml.quantum.angle import Term
 from fedqml.quantum.circuit import Circuit
 from fedqml.quantum.device import check_memory
 from fedqml.quantum.native.network import network
-from fedqml.quantum.native.runs import Run, Runs, passes, runs
+from fedqml.quantum.native.runs import Run, Runs, passes, runs, strides
 from fedqml.quantum.native.steps import Turn
 from fedqml.quantum.native.sums import Network
 
@@ -74,12 +74,14 @@ class Passes(NamedTuple):
 
     Args:
         qubits: how many.
-        pass_runs: its runs are those from entry p up to entry p + 1; (passes + 1,).
+        pass_strides: its strides are those from entry p up to entry p + 1; (passes + 1,).
         pass_blocks: the first address of every block; (passes, blocks).
-        pass_first: ``run_pairs`` of its first run, as addresses; (passes, 2^(width - 1), 2).
-        pass_last: those of its last run.
-        run_pairs: which steps of a block it mixes, and in which the qubit is 0 and 1 if it is 0
-            at the block's first address; (runs - qubits, 2^(width - 1), 2).
+        pass_first: ``stride_places`` of its first stride, as addresses; (passes, 2^width).
+        pass_last: those of its last stride.
+        stride_runs: the first of a stride's one or two runs; (strides + 1,).
+        stride_places: the places in a block that are mixed with each other, one after the other:
+            two, where the qubit is 0 and 1, or four, where the qubits of both runs are 00, 10, 01
+            and 11, if they are 0 at the block's first address; (strides, 2^width).
         run_read: bits whose parity is the qubit's value; (runs - qubits,).
         word_flip: see ``Word``; (observables,).
         word_read: see ``Word``; (observables,).
@@ -87,11 +89,12 @@ class Passes(NamedTuple):
     """
 
     qubits: int
-    pass_runs: Integers
+    pass_strides: Integers
     pass_blocks: Integers
     pass_first: Addresses
     pass_last: Addresses
-    run_pairs: Addresses
+    stride_runs: Integers
+    stride_places: Addresses
     run_read: Integers
     word_flip: Integers
     word_read: Integers
@@ -105,7 +108,7 @@ class Passes(NamedTuple):
     @property
     def extra(self) -> int:
         """How many numbers are needed beside a state: those of a block."""
-        return 4 * self.run_pairs.shape[1]
+        return 2 * self.stride_places.shape[1]
 
     @property
     def observables(self) -> int:
@@ -203,21 +206,23 @@ def _passes(found: Runs, circuit: Circuit) -> Passes:
     n = circuit.n_qubits
     width = n if n <= WHOLE else BLOCK
     groups = passes(found.rest, n, width)
-    cuts = _cuts(len(group) for _, group in groups)
-    pairs = [_pairs(basis, run) for basis, group in groups for run in group]
-    first = [_span(groups[k][0])[pairs[cuts[k]]] for k in range(len(groups))]
-    last = [_span(groups[k][0])[pairs[cuts[k + 1] - 1]] for k in range(len(groups))]
+    taken = [strides(group) for _, group in groups]
+    cuts = _cuts(map(len, taken))
+    places = [_places(basis, s) for (basis, _), own in zip(groups, taken, strict=True) for s in own]
+    first = [_span(groups[k][0])[places[cuts[k]]] for k in range(len(groups))]
+    last = [_span(groups[k][0])[places[cuts[k + 1] - 1]] for k in range(len(groups))]
 
     def addresses(tables: list[Integers]) -> Addresses:
-        return np.array(tables, dtype=np.int32).reshape(-1, 2**width // 2, 2)
+        return np.array(tables, dtype=np.int32).reshape(-1, 2**width)
 
     return Passes(
         qubits=n,
-        pass_runs=n + cuts,
+        pass_strides=cuts,
         pass_blocks=_integers([_blocks(b, n) for b, _ in groups]).reshape(-1, 2 ** (n - width)),
         pass_first=addresses(first),
         pass_last=addresses(last),
-        run_pairs=addresses(pairs),
+        stride_runs=n + _cuts(len(stride) for own in taken for stride in own),
+        stride_places=addresses(places),
         run_read=_integers([run.read for run in found.rest]),
         word_flip=_integers([word.flip for word in found.words]),
         word_read=_integers([word.read for word in found.words]),
@@ -225,14 +230,19 @@ def _passes(found: Runs, circuit: Circuit) -> Passes:
     )
 
 
-def _pairs(basis: list[int], run: Run) -> Integers:
-    """Return which steps of a block a run mixes, first that where the qubit is 0."""
+def _places(basis: list[int], stride: Sequence[Run]) -> Integers:
+    """Return which places of a block runs mix, beginning with those where the qubits are 0."""
     # as every leading bit is in a single direction, they are the coordinates of a vector
     leads = [direction.bit_length() - 1 for direction in basis]
-    flip = sum((run.flip >> lead & 1) << k for k, lead in enumerate(leads))
-    values = _span([(run.read & direction).bit_count() & 1 for direction in basis])
-    (zero,) = np.nonzero(values == 0)
-    return np.stack([zero, zero ^ flip], axis=1)
+    places = np.arange(2 ** len(basis))
+    for run in stride:
+        values = _span([(run.read & direction).bit_count() & 1 for direction in basis])
+        places = places[values[places] == 0]
+    places = places[:, None]
+    for run in stride:
+        flip = sum((run.flip >> lead & 1) << k for k, lead in enumerate(leads))
+        places = np.concatenate([places, places ^ flip], axis=1)
+    return places.flatten()
 
 
 def _span(basis: list[int]) -> Integers:
