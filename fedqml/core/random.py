@@ -40,8 +40,7 @@ def streams(
     """Yield ``stream(seed, name, *indices, k)`` for each ``k`` of the last index.
 
     Only the latest may be drawn from, as all are the same generator under another key: NumPy takes
-    far longer to make one than to draw a client's batches, since it asks the operating system for
-    a seed, key or not.
+    far longer to make one than to draw a client's batches.
 
     Args:
         seed: as for ``stream``.
@@ -54,7 +53,7 @@ def streams(
         ...     int(stream(0, "cohort", k).integers(100)) for k in (3, 4)]
         True
     """
-    philox = np.random.Philox(key=0)
+    philox = np.random.Philox(_ANY)
     rng = np.random.Generator(philox)
     # tuples do as well as arrays, and are quicker to make and to read
     fresh: Any = {**philox.state, "buffer": (0, 0, 0, 0)}
@@ -67,6 +66,8 @@ def streams(
 
 
 _WORD = (1 << 64) - 1
+# A generator whose key is set later needs any seed: without one, NumPy asks the operating system.
+_ANY = np.random.SeedSequence(0)
 
 
 def shuffled(n: int, rng: np.random.Generator) -> Int[np.ndarray, " n"]:
