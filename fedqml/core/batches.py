@@ -1,11 +1,12 @@
 """The order in which a client visits its examples, drawn before it trains."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Int, Int64
 from torch import Tensor
 
 from fedqml.core.random import order
@@ -16,8 +17,8 @@ class BatchPlan(NamedTuple):
 
     Attributes:
         rows: rows of the pooled data; where ``mask`` is false, any valid row.
-        mask: which of them count. A short last batch is filled up, and a client with fewer
-            batches than another has empty ones at the end of each epoch.
+        mask: which of them count; plans share it. A short last batch is filled up, and a client
+            with fewer batches than another has empty ones at the end of each epoch.
         key: 63 random bits a step, for dropout.
     """
 
@@ -68,23 +69,35 @@ def batch_plans(
         bits = rng.bit_generator.random_raw(p * (n + used))
         own[-p:, :n] = bits[: p * n].reshape(p, n)
         key[-p:, :used] = bits[p * n :].reshape(p, used)
-    counts = np.array(sizes)[:, None, None]
+    firsts, mask = _layout(tuple(sizes), tuple(passes), steps, batch)
     # Padding with the client's own first example keeps its values finite if they are.
     places = np.zeros((len(rows), most_passes, steps * batch), dtype=np.int64)
     places[..., :longest] = order(drawn)
-    places[places >= counts] = 0
-    places += counts.cumsum(0) - counts
+    if min(sizes) < longest:
+        places[places >= np.array(sizes)[:, None, None]] = 0
+    places += firsts
     numbers = torch.cat(tuple(rows)).numpy()[places]
-    begun = np.arange(most_passes)[:, None] >= most_passes - np.array(passes)[:, None, None]
-    shape = len(rows), most_passes, steps, batch
-    mask = torch.from_numpy((np.arange(steps * batch) < counts) & begun).reshape(shape)
     if any(limit is not None for limit in most):
         mask = mask & _last(mask, most)[..., None]
     return BatchPlan(
-        torch.from_numpy(numbers).reshape(shape),
+        torch.from_numpy(numbers).reshape(mask.shape),
         mask,
         torch.from_numpy((keys >> np.uint64(1)).view(np.int64)),
     )
+
+
+@lru_cache(maxsize=2)
+def _layout(
+    sizes: tuple[int, ...], passes: tuple[int, ...], steps: int, batch: int
+) -> tuple[Int64[np.ndarray, "k 1 1"], Bool[Tensor, "k epochs steps batch"]]:
+    """Return how many rows come before a client's, and which examples of the batches count.
+
+    A round is mostly laid out as the one before.
+    """
+    counts, made = (np.array(each)[:, None, None] for each in (sizes, passes))
+    begun = np.arange(max(passes))[:, None] >= max(passes) - made
+    mask = torch.from_numpy((np.arange(steps * batch) < counts) & begun)
+    return counts.cumsum(0) - counts, mask.reshape(*mask.shape[:2], steps, batch)
 
 
 def _last(

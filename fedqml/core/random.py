@@ -40,8 +40,7 @@ def streams(
     """Yield ``stream(seed, name, *indices, k)`` for each ``k`` of the last index.
 
     Only the latest may be drawn from, as all are the same generator under another key: NumPy takes
-    far longer to make one than to draw a client's batches, since it asks the operating system for
-    a seed, key or not.
+    far longer to make one than to draw a client's batches.
 
     Args:
         seed: as for ``stream``.
@@ -54,19 +53,35 @@ def streams(
         ...     int(stream(0, "cohort", k).integers(100)) for k in (3, 4)]
         True
     """
-    philox = np.random.Philox(key=0)
+    philox: Any = np.random.Philox(_NO_SEED)
     rng = np.random.Generator(philox)
-    # tuples do as well as arrays, and are quicker to make and to read
-    fresh: Any = {**philox.state, "buffer": (0, 0, 0, 0)}
     first = _words(seed, name, *indices).removesuffix(")")
     for index in last:
         key = _hash(f"{first}, {int(index)})")
-        fresh["state"] = {"counter": (0, 0, 0, 0), "key": (key & _WORD, key >> 64)}
-        philox.state = fresh
+        own = {"counter": (0, 0, 0, 0), "key": (key & _WORD, key >> 64)}
+        philox.state = {**_FRESH, "state": own}
         yield rng
 
 
 _WORD = (1 << 64) - 1
+# Tuples do as well as arrays, and are quicker to make and to read.
+_FRESH: Any = {
+    "bit_generator": "Philox",
+    "buffer": (0, 0, 0, 0),
+    "buffer_pos": 4,
+    "has_uint32": 0,
+    "uinteger": 0,
+}
+
+
+class _NoSeed(np.random.bit_generator.ISeedSequence):
+    """For a generator whose key comes later: without one, NumPy asks the operating system."""
+
+    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> Any:
+        return np.zeros(n_words, dtype)
+
+
+_NO_SEED: Any = _NoSeed()
 
 
 def shuffled(n: int, rng: np.random.Generator) -> Int[np.ndarray, " n"]:

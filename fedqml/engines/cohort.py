@@ -165,6 +165,8 @@ def gather(
         fresh = [init(received[0])] * len(clients)
     else:
         fresh = [init(row) for row in received]
+    if not fresh[0]:  # most rules keep nothing
+        return {}
     own = [
         {name: state.get(f"{client}/{part}/{name}", value) for name, value in first.items()}
         for client, first in zip(clients, fresh, strict=True)

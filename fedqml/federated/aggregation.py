@@ -181,8 +181,12 @@ def sound(updates: Updates) -> Updates:
             f"An aggregator needs a row for each of the {len(updates.clients)} clients, but "
             f"there are {len(updates.delta)}: another aggregator comes before it."
         )
-    weighs = (updates.weight > 0) & (updates.weight < math.inf)
-    sound = finite_rows(updates.delta) & weighs
+    rows, weight = updates.delta, updates.weight
+    if len(rows) and math.isfinite(rows.sum()):  # as ``finite_rows`` looks, but at all at once
+        low, high = weight.aminmax()
+        if float(low) > 0 and float(high) < math.inf:
+            return updates
+    sound = finite_rows(rows) & (weight > 0) & (weight < math.inf)
     return updates if sound.all() else updates.keep(sound)
 
 

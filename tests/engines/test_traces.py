@@ -13,6 +13,7 @@ from fedqml.core.updates import Context
 from fedqml.engines import vectorised
 from fedqml.engines.traces import steps
 from fedqml.engines.traces.blocks import Batches, block
+from fedqml.engines.traces.calls import quicken
 from fedqml.engines.traces.operations import Unfit, same, trace
 from fedqml.engines.traces.parts import split
 from fedqml.federated.local import adam, sgd
@@ -354,6 +355,34 @@ def test_the_parts_of_a_step_make_up_the_step(apart, count):
     expected = [*tensors, *(torch.stack(each) for each in zip(*values, strict=True))]
     assert all(map(same, results, expected))
     assert not any(result.is_inference() for result in results)  # they can be trained further
+
+
+def test_what_steps_leave_in_memory_that_lasts_is_copied():
+    """Former weights as state and in a report, and state that stays as it is."""
+
+    def step(weight, former, fixed, rows, mask, key):
+        after = weight + 0.1 * former + rows.sum(-1) * fixed.flip(0)
+        return [after, weight.flip(0), fixed, weight.view(2, 1)[:, 0], former]
+
+    tensors = [torch.rand(2, dtype=torch.float64) for _ in range(3)]
+    rows = torch.arange(24).reshape(4, 2, 3)
+    batches = Batches(rows, rows > 0, rows[:, 0, 0])
+    parts = split(trace(step, *tensors, *(field[0] for field in batches)), 3, apart=True)
+    made = block(parts, tensors, batches)
+    results = [made(tensors, batches) for _ in range(2)]
+    reports = []
+    for batch in zip(*batches, strict=True):
+        *tensors, one, other = step(*tensors, *batch)
+        reports.append((one, other))
+    expected = [*tensors, *(torch.stack(each) for each in zip(*reports, strict=True))]
+    for result in results:
+        assert all(map(same, result, expected))
+
+
+def test_numbers_of_any_kind_give_the_same_bits():
+    x, n = torch.linspace(-3, 3, 7), torch.arange(7, dtype=torch.int8)
+    traced = trace(lambda x, n: [x * 0.1, n * 0.5, n != 1000, n * True, x * (1 + 2j)], x, n)
+    assert all(map(same, quicken(traced, x, n)(x, n), traced(x, n)))
 
 
 def test_random_operations_and_work_in_place_are_unfit():

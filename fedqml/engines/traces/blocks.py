@@ -48,25 +48,24 @@ def block(parts: Parts, tensors: list[Tensor], batches: Batches) -> Block:
     ahead = quicken(select_rows(_mapped(parts.ahead, *batches)), *batches)
     early = ahead(*batches)
     first = [early[place][0] for place in parts.for_body]
-    body = quicken(parts.body, *tensors, *first)
     steps, lasting = len(batches.rows), len(tensors)
-    left = [torch.stack([value] * steps) for value in body(*tensors, *first)[lasting:]]
+    left = [torch.stack([value] * steps) for value in parts.body(*tensors, *first)[lasting:]]
     left += [early[place] for place in parts.for_behind]
     behind = quicken(_mapped(parts.behind, *left), *left)
+    held = [tensor.clone() for tensor in tensors]
+    body = quicken(parts.body, *held, *first, lasting=lasting)
 
     def take(tensors: list[Tensor], batches: Batches) -> list[Tensor]:
         # Quicker than `no_grad`, but tensors made there cannot be trained: copies leave.
         with torch.inference_mode():
             early = ahead(*batches)
             each = [early[place].unbind() for place in parts.for_body]
-            kept = []
-            for step in range(steps):
-                result = body(*tensors, *(values[step] for values in each))
-                tensors = result[:lasting]
-                kept.append(result[lasting:])
+            for place, tensor in zip(held, tensors, strict=True):
+                place.copy_(tensor)
+            kept = [body(*values)[lasting:] for _, *values in zip(range(steps), *each, strict=True)]
             left = [torch.stack(values) for values in zip(*kept, strict=True)]
             reported = behind(*left, *(early[place] for place in parts.for_behind))
-        return [value.clone() for value in (*tensors, *reported)]
+        return [value.clone() for value in (*held, *reported)]
 
     return take
 

@@ -1,10 +1,12 @@
 """The same operations by calls that take less time.
 
 Calling an operation by its full name takes twice as long as PyTorch's function or method of the
-same name, and an operation made by ``fedqml.core.operators`` longer than the function behind it.
+same name, and an operation made by ``fedqml.core.operators`` longer than the function behind it. A
+number as an argument takes longer than a tensor of it. Views of memory that stays are made once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from operator import getitem
 from types import BuiltinFunctionType, MethodDescriptorType
 from typing import Any
 
@@ -13,26 +15,35 @@ from torch import Tensor, fx
 from torch._ops import OpOverload
 
 from fedqml.core.operators import function_of
-from fedqml.engines.traces.operations import aten, same
+from fedqml.engines.traces.operations import aten, is_view, same
 
 
-def quicken(traced: fx.GraphModule, *inputs: Tensor) -> Callable[..., list[Tensor]]:
+def quicken(
+    traced: fx.GraphModule, *inputs: Tensor, lasting: int = 0
+) -> Callable[..., list[Tensor]]:
     """Return the traced function with its calls replaced where others give the same bits.
 
     Args:
-        traced: from ``trace``; its graph is changed.
+        traced: from ``trace``.
         inputs: on which each replacement is tried.
+        lasting: how many of the inputs stay where they are, the first ones. They are no arguments
+            of the function returned, which puts as many results in their place, the first ones.
 
     Example:
         >>> from fedqml.engines.traces.operations import trace
-        >>> traced = trace(lambda x: [x.sin() * 2], torch.ones(3))
-        >>> quick = quicken(traced, torch.ones(3))
-        >>> [str(node.target) for node in traced.graph.nodes if node.op == "call_method"]
-        ['sin', 'mul']
+        >>> total, x = torch.zeros(2), torch.ones(2)
+        >>> traced = trace(lambda total, x: [total + x, x * 2], total, x)
+        >>> quick = quicken(traced, total, x, lasting=1)
+        >>> quick(x)[1], quick(x)[1], total
+        (tensor([2., 2.]), tensor([2., 2.]), tensor([2., 2.]))
     """
-    _Trials(traced).run(*inputs)
-    traced.recompile()
-    return traced.forward
+    graph = fx.Graph()
+    graph.output(graph.graph_copy(traced.graph, {}))
+    quick = fx.GraphModule(traced, graph)
+    _Trials(quick, lasting).run(*inputs)
+    graph.eliminate_dead_code()
+    quick.recompile()
+    return quick.forward
 
 
 def select_rows(traced: fx.GraphModule) -> fx.GraphModule:
@@ -46,46 +57,96 @@ def select_rows(traced: fx.GraphModule) -> fx.GraphModule:
     Example:
         >>> from fedqml.engines.traces.operations import trace
         >>> table, rows = torch.tensor([5.0, 6.0]), torch.tensor([[1], [0]])
-        >>> quicken(select_rows(trace(lambda rows: [table[rows]], rows)), rows)(rows)
+        >>> select_rows(trace(lambda rows: [table[rows]], rows))(rows)
         [tensor([[6.],
                 [5.]])]
     """
-    rows = next(iter(traced.graph.nodes))
-    for node in rows.users:
+    graph = traced.graph
+    rows = next(iter(graph.nodes))
+    for node in list(rows.users):
         if node.target is aten.index.Tensor and node.args[1] == [rows]:
-            node.target = _rows
+            with graph.inserting_before(node):
+                flat = graph.call_function(aten.view.default, (rows, [-1]))
+                taken = graph.call_function(aten.index_select.default, (node.args[0], 0, flat))
+                shape = list(node.meta["val"].shape)
+                node.replace_all_uses_with(graph.call_function(aten.view.default, (taken, shape)))
+            graph.erase_node(node)
     return traced
 
 
-def _rows(table: Tensor, indices: list[Tensor]) -> Tensor:
-    (rows,) = indices
-    return table.index_select(0, rows.view(-1)).view(*rows.shape, *table.shape[1:])
-
-
 class _Trials(fx.Interpreter):
+    def __init__(self, traced: fx.GraphModule, lasting: int) -> None:
+        super().__init__(traced)
+        self._lasting = list(self.graph.find_nodes(op="placeholder"))[:lasting]
+        self._staying: set[fx.Node] = set()  # whose result is the same memory in all calls
+
     def run_node(self, node: fx.Node) -> Any:
+        if node.op == "output":
+            return self._end(node)
         result = super().run_node(node)
-        if isinstance(node.target, OpOverload) and not node.all_input_nodes:
-            self._keep(node, result)
+        if node in self._lasting or self._stays(node):
+            self._staying.add(node)
+            node.op, node.args, node.kwargs = "get_attr", (), {}
+        if node.op == "get_attr":
+            # under a name of its own, as a module's parameters and buffers take long to find
+            node.target = self._keep(node.name, result)
         elif isinstance(node.target, OpOverload):
             own = function_of(node.target)
             if own is not None:
                 # not tried: what one operation hands to another may have parts that nobody reads
                 node.target = own
-                return result
-            args, kwargs = self.fetch_args_kwargs_from_env(node)
-            call = _quicker(node.target)
-            if call is not None and _gives(call, args, kwargs, result):
-                node.target = call
-                if isinstance(call, MethodDescriptorType):
-                    node.op, node.target = "call_method", call.__name__
+            else:
+                self._replace(node, node.target, result)
         return result
 
-    def _keep(self, node: fx.Node, result: Any) -> None:
-        """Let a result that depends on nothing be an attribute."""
-        name = f"_constant_{node.name}"
-        setattr(self.module, name, result)
-        node.op, node.target, node.args, node.kwargs = "get_attr", name, (), {}
+    def _stays(self, node: fx.Node) -> bool:
+        if node.op != "call_function" or not self._staying.issuperset(node.all_input_nodes):
+            return False
+        return not node.all_input_nodes or node.target is getitem or is_view(node.target)
+
+    def _keep(self, name: str, value: Any) -> str:
+        """Make a value an attribute of the module and return its name."""
+        setattr(self.module, f"_kept_{name}", value)
+        return f"_kept_{name}"
+
+    def _replace(self, node: fx.Node, operation: OpOverload, result: Any) -> None:
+        call = _quicker(operation)
+        if call is None:
+            return
+        for args in self._arguments(node, operation):
+            values = fx.node.map_arg((args, node.kwargs), self.env.__getitem__)
+            if _gives(call, *values, result):
+                node.target, node.args = call, args
+                if isinstance(call, MethodDescriptorType):
+                    node.op, node.target = "call_method", call.__name__
+                return
+
+    def _arguments(self, node: fx.Node, operation: OpOverload) -> Iterator[Any]:
+        """Yield a call's arguments, first with a tensor for the number in `x * 0.1`."""
+        args: Any = node.args
+        names = [argument.name for argument in operation._schema.arguments]
+        if names[:2] == ["self", "other"] and isinstance(args[1], int | float):
+            x, number, *others = args
+            exact = torch.tensor(number, dtype=torch.float64 if isinstance(number, float) else None)
+            tensor = exact.to(self.env[x].dtype)  # if that cannot hold it, it is tried in vain
+            with self.graph.inserting_before(node):
+                name = self._keep(f"{node.name}_number", tensor)
+                constant = self.graph.create_node("get_attr", name)
+            self.env[constant] = tensor
+            yield x, constant, *others
+        yield args
+
+    def _end(self, node: fx.Node) -> None:
+        """Put results in the place of what lasts, all of which were there before the first is."""
+        given: Any = node.args[0]
+        results = list(given)
+        with self.graph.inserting_before(node):
+            for i, result in enumerate(results if self._lasting else ()):
+                if result in self._staying:
+                    results[i] = self.graph.call_method("clone", (result,))
+            for i, place in enumerate(self._lasting):
+                results[i] = self.graph.call_method("copy_", (place, results[i]))
+        node.args = (results,)
 
 
 def _quicker(operation: OpOverload) -> Callable[..., Any] | None:

@@ -82,7 +82,7 @@ def _equivalent(node: fx.Node) -> fx.Node | None:
     if target in (aten.mul.Scalar, aten.mul.Tensor, aten.pow.Tensor_Scalar):
         kept = before.meta["val"].dtype == after.dtype and node.args[1] == 1
         return before if kept else None
-    while _is_operation(node) and _is_view(node.target):
+    while _is_operation(node) and is_view(node.target):
         node = node.all_input_nodes[0]
         if _layout(node.meta["val"]) == _layout(after):
             return node
@@ -97,7 +97,10 @@ def _is_operation(node: fx.Node) -> bool:
     return all(isinstance(each.meta.get("val"), Tensor) for each in (inputs[0], node))
 
 
-def _is_view(target: Any) -> bool:
+def is_view(target: Any) -> bool:
+    """Return whether an operation gives another look at the memory that it is given."""
+    if not isinstance(target, OpOverload):
+        return False
     aliased = target._schema.returns[0].alias_info is not None
     return aliased or target is aten._unsafe_view.default
 

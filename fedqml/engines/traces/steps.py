@@ -58,7 +58,6 @@ class Traced:
         tensors = [params, *state.values()]
         sizes = (field.shape[1:] for field in batches)
         key = names, *((t.shape, t.dtype) for t in tensors), *sizes
-        self._begin()
         if key in self._shapes and self._shapes[key].outdated():
             del self._shapes[key]
         shape = self._shapes.pop(key, None) or _Shape(self._flat(names), self._inside, self._begin)
@@ -106,9 +105,10 @@ class _Shape:
 
     def outdated(self) -> bool:
         """Return whether something that the traces kept has changed since."""
-        return (
-            bool(self._splits) and self._surroundings is not None and self._surroundings.changed()
-        )
+        if not self._splits or self._surroundings is None or not self._surroundings.changed():
+            return False
+        self._begin()  # which an evaluation undid, for example
+        return self._surroundings.changed()
 
     def prepare(self, tensors: list[Tensor], batches: Batches) -> int:
         """Return how many of the steps to take next."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
 from itertools import chain
-from operator import is_, methodcaller
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -168,9 +168,9 @@ class Surroundings:
 
 def _held(containers: list[Any]) -> Iterator[Any]:
     """Return the entries of containers, one after the other, and the values of dictionaries."""
-    dictionaries = [place for place in containers if isinstance(place, dict)]
-    values = chain.from_iterable(map(methodcaller("values"), dictionaries))
-    return chain(chain.from_iterable(containers), values)
+    filled = list(filter(None, containers))  # a module's are empty for the most part
+    values = (place.values() for place in filled if isinstance(place, dict))
+    return chain(chain.from_iterable(filled), chain.from_iterable(values))
 
 
 def _as_before(place: Any, before: Any) -> bool:
