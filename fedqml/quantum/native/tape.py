@@ -205,8 +205,8 @@ def _passes(found: Runs, circuit: Circuit) -> Passes:
     groups = passes(found.rest, n, width)
     cuts = _cuts(len(group) for _, group in groups)
     pairs = [_pairs(basis, run) for basis, group in groups for run in group]
-    first = [_span(groups[k][0])[pairs[cuts[k]]] for k in range(len(groups))]
-    last = [_span(groups[k][0])[pairs[cuts[k + 1] - 1]] for k in range(len(groups))]
+    first = [span(groups[k][0])[pairs[cuts[k]]] for k in range(len(groups))]
+    last = [span(groups[k][0])[pairs[cuts[k + 1] - 1]] for k in range(len(groups))]
 
     def addresses(tables: list[Integers]) -> Addresses:
         return np.array(tables, dtype=np.int32).reshape(-1, 2**width // 2, 2)
@@ -230,13 +230,24 @@ def _pairs(basis: list[int], run: Run) -> Integers:
     # as every leading bit is in a single direction, they are the coordinates of a vector
     leads = [direction.bit_length() - 1 for direction in basis]
     flip = sum((run.flip >> lead & 1) << k for k, lead in enumerate(leads))
-    values = _span([(run.read & direction).bit_count() & 1 for direction in basis])
+    values = span([(run.read & direction).bit_count() & 1 for direction in basis])
     (zero,) = np.nonzero(values == 0)
     return np.stack([zero, zero ^ flip], axis=1)
 
 
-def _span(basis: list[int]) -> Integers:
-    """Return the sums over GF(2) of all subsets of the directions."""
+def span(basis: Sequence[int]) -> Integers:
+    """Return the sums over GF(2) of all subsets of some directions.
+
+    Args:
+        basis: the directions; bit b of a sum's place says whether direction b is in it.
+
+    Returns:
+        (2^directions,).
+
+    Example:
+        >>> span([1, 6])
+        array([0, 1, 6, 7])
+    """
     steps = np.zeros(1, dtype=np.int64)
     for direction in basis:
         steps = np.concatenate([steps, steps ^ direction])
@@ -246,7 +257,7 @@ def _span(basis: list[int]) -> Integers:
 def _blocks(basis: list[int], n_qubits: int) -> Integers:
     """Return the addresses that have no leading bit of a direction: one in each block."""
     leads = {direction.bit_length() - 1 for direction in basis}
-    return _span([1 << bit for bit in range(n_qubits) if bit not in leads])
+    return span([1 << bit for bit in range(n_qubits) if bit not in leads])
 
 
 def _cuts(lengths: Iterable[int]) -> Integers:
