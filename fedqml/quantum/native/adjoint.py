@@ -6,6 +6,7 @@ neighbouring runs of all examples are one product of matrices.
 
 from collections.abc import Sequence
 from functools import reduce
+from math import gcd
 
 import torch
 from jaxtyping import Complex, Float
@@ -18,6 +19,8 @@ from fedqml.quantum.native.quaternions import matrices, product, quaternions
 
 # Larger states are computed again for the gradient: for a quarter more time a quarter less memory.
 _KEPT_BYTES = 1 << 28
+# Sums of more rows are taken in parts, or most of a GPU would have nothing to do.
+_ROWS = 4096
 
 State = Complex[Tensor, "clients _ amplitudes"]
 """Amplitudes in the order of a layout, of one example if they are the same for all."""
@@ -113,7 +116,7 @@ def _revolve(
     found: list[list[Tensor]] = [[] for _ in gates]
     for step in reversed(made.steps):
         matrix = _matrix(step, gates)
-        pairs = _rows(state, matrix).mT @ _rows(costate, matrix)
+        pairs = _pairs(_rows(state, matrix), _rows(costate, matrix))
         found[step.kind].insert(0, (pairs.flatten(-2) @ step.slopes).real)
         state = _turned(state, matrix.mH)
         state = _moved(state, step.back)
@@ -124,6 +127,13 @@ def _revolve(
         found[kind].insert(0, none)
     by_turns = [torch.cat(slopes, -1).unflatten(-1, (-1, 3)) for slopes in found]
     return _by_halves(_prepared(made, gates), costate), by_turns
+
+
+def _pairs(one: Tensor, other: Tensor) -> Tensor:
+    """Return Σ ψ_a μ_b over rows, for each matrix."""
+    rows = one.shape[2]
+    parts = (gcd(rows, 1 << (rows // _ROWS).bit_length()), -1)
+    return (one.unflatten(2, parts).mT @ other.unflatten(2, parts)).sum(2)
 
 
 def _by_halves(halves: list[Tensor], costate: State) -> list[Tensor]:

@@ -264,7 +264,7 @@ def test_many_rows_and_qubits():
 
 @pytest.mark.parametrize("dtype", PRECISION)
 def test_memory_is_that_of_a_few_states_at_any_depth(dtype):
-    qubits, batch = 12, 32
+    qubits, batch = 12, 512
     for depth in (1, 6, 12):
         circuit = (encodings.arctan(qubits) + ansatze.rot_cnot(qubits, depth)).measure("Z0", "Z1")
         x = numbers(1, batch, qubits).to(CUDA, dtype)
@@ -274,8 +274,8 @@ def test_memory_is_that_of_a_few_states_at_any_depth(dtype):
             before = torch.cuda.memory_allocated()
             statevector()(circuit, x, w).sum().backward()
         peak = torch.cuda.max_memory_allocated() - before
-        # those of the method, the state kept for the gradient, and cuBLAS's own memory
-        assert peak < 6 * batch * 2**qubits * dtype.to_complex().itemsize + 2**25
+        # that kept for the gradient is one of them
+        assert peak < 6 * batch * 2**qubits * dtype.to_complex().itemsize
 
 
 def test_a_weight_that_is_no_number_gives_no_number():

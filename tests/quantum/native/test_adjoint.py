@@ -83,6 +83,15 @@ def test_steps_of_many_qubits(qubits, source):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize("rows", [1, 7, 100])
+def test_sums_in_parts(monkeypatch, rows):
+    monkeypatch.setattr(adjoint, "_ROWS", rows)
+    x, w = arguments(paper(7), 3, 6)
+    found = value_and_gradients(evaluate, paper(7), x, w)
+    for one, other in zip(found, value_and_gradients(simulate, paper(7), x, w), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+
+
 def test_a_circuit_without_inputs_has_one_state_for_all_examples(monkeypatch):
     circuit = ansatze.rot_cnot(3).measure("Z0", "Y1")
     w, g = numbers(1, circuit.n_weights), numbers(2, 5, 2)
