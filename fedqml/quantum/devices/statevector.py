@@ -28,11 +28,11 @@ def statevector(gradient: Literal["adjoint", "backprop"] = "adjoint") -> Device:
     may differ in their last bits.
 
     On GPUs and without Numba, PyTorch's own operations do the same for all examples of all clients
-    at once: memory for four states of each, or three and a half where a call's states are larger
-    than 256 MiB, whatever the depth; the numbers are the same up to rounding. Forward derivatives
-    and those of higher order are PyTorch's, gate by gate, with all states in memory. Leave TF32 off
-    on GPUs, as it is by default (``torch.backends.cuda.matmul.allow_tf32``): products of matrices
-    keep three digits with it.
+    at once, in memory for less than five states of each whatever the depth, or less than four where
+    a call's states take more than 256 MiB; the numbers are the same up to rounding. Forward
+    derivatives and those of higher order are PyTorch's, gate by gate, with all states in memory.
+    Leave TF32 off on GPUs, as it is by default (``torch.backends.cuda.matmul.allow_tf32``):
+    products of matrices keep three digits with it.
 
     Args:
         gradient: ``"adjoint"`` as above, or ``"backprop"`` for PyTorch's own derivatives always:
