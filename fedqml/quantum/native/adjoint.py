@@ -56,6 +56,7 @@ def expectations(
     return _measure(made, state).expand(shape), state if keep and small else x.new_empty(0)
 
 
+@torch.inference_mode(False)  # there, nothing can be differentiated; this allows it elsewhere, too
 def gradients(
     program: Program,
     x: Float[Tensor, "*clients batch inputs"],
@@ -81,12 +82,13 @@ def gradients(
     if cotangents.shape[0] * cotangents.shape[1] == 0:
         return torch.zeros_like(x), torch.zeros_like(w)
     made = plan(program, x.dtype, x.device)
-    with torch.enable_grad():
-        leaves = x.detach().requires_grad_(), w.detach().requires_grad_()
-        turns = [quaternions(kind, *leaves) for kind in made.kinds]
-        gates = [matrices(turn) for turn in turns]
-        halves = _prepared(made, gates)
-    by_halves, by_turns = _revolve(made, [gate.detach() for gate in gates], kept, cotangents)
+    # a tensor of the inference mode stays one until it is copied
+    leaves = x.detach().clone().requires_grad_(), w.detach().clone().requires_grad_()
+    turns = [quaternions(kind, *leaves) for kind in made.kinds]
+    gates = [matrices(turn) for turn in turns]
+    halves = _prepared(made, gates)
+    constants = [gate.detach() for gate in gates]
+    by_halves, by_turns = _revolve(made, constants, kept, cotangents.detach())
     # a turn q becomes (1, δ) q
     along = [product(pad(by, (1, 0)), q.detach()) for by, q in zip(by_turns, turns, strict=True)]
     by_x, by_w = torch.autograd.grad(

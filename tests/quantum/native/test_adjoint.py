@@ -197,6 +197,18 @@ def test_tables_made_in_inference_mode_serve_gradients():
         torch.testing.assert_close(one, other)
 
 
+def test_gradients_in_inference_mode():
+    """As traces of training steps compute them."""
+    program = compile(compile(paper()).circuit)
+    x, w, g = numbers(1, 2, 5, program.inputs), numbers(2, 2, program.weights), numbers(3, 2, 5, 2)
+    expected = adjoint.gradients(program, x, w, g, torch.empty(0))
+    with torch.inference_mode():
+        _, kept = adjoint.expectations(program, x + 0, w + 0, keep=True)
+        found = adjoint.gradients(program, x + 0, w + 0, g + 0, kept)
+    assert all(map(torch.equal, found, expected))
+    assert not any(by.requires_grad for by in found)
+
+
 def test_a_trace_has_one_operation_each_for_values_and_gradients():
     x, w = numbers(1, 5, 4), numbers(2, 24)
     function = grad(lambda w, x: evaluate(paper(), x, w).square().sum())
