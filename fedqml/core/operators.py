@@ -20,7 +20,7 @@ def operator(
 
     Args:
         schema: name, arguments and results in PyTorch's notation.
-        function: what computes, on the CPU; it changes none of its arguments.
+        function: what computes; it changes none of its arguments.
         shapes: from the same arguments to empty tensors such as ``function`` returns.
 
     Returns:
@@ -34,7 +34,7 @@ def operator(
         tensor([2., 2.])
     """
     name = _library.define(schema)
-    _library.impl(name, function, "CPU")
+    _library.impl(name, function, "CompositeExplicitAutograd")
     torch.library.register_fake(f"fedqml::{name}", shapes, lib=_library)
     made: OpOverload = getattr(torch.ops.fedqml, name).default
     _functions[made] = function

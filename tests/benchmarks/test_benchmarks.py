@@ -38,6 +38,18 @@ def test_the_peak_is_above_the_kernels(load, monkeypatch):
     assert 0 < int(kernels) <= int(most)
 
 
+def test_a_gpu_is_held_against_the_processor(load, monkeypatch):
+    gpu = load("gpu")
+    monkeypatch.setattr(gpu, "ROUNDS", 1)
+    monkeypatch.setattr(gpu, "SECONDS", 0.001)
+    circuit = gpu.circuit_of(3, 1)
+    shapes = (2, 5, circuit.n_inputs), (2, circuit.n_weights), (2, 5, 2)
+    found = gpu.step(circuit, *(torch.ones(shape) for shape in shapes))
+    assert [part.shape for part in found] == list(shapes[:2])
+    if torch.cuda.is_available():
+        assert gpu.compare(3, 1, 5, 2, torch.float64).startswith("| 3 | 1 | 5 | 2 | float64 |")
+
+
 def test_a_round_by_hand_is_a_round_of_fedqml(load):
     rounds = load("rounds")
     objective = rounds.objective_of(clients=2, samples=3)

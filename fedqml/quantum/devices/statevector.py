@@ -1,4 +1,4 @@
-"""The exact simulation of state vectors by compiled code."""
+"""The exact simulation of state vectors by compiled code, or by PyTorch's operations."""
 
 from typing import Literal
 
@@ -9,8 +9,8 @@ from fedqml.core.errors import require
 from fedqml.quantum.choices import require_choice
 from fedqml.quantum.circuit import Circuit
 from fedqml.quantum.device import Device
-from fedqml.quantum.native import call
 from fedqml.quantum.native.functions import expectations, is_forward, plain
+from fedqml.quantum.native.operators import compiled
 from fedqml.quantum.native.program import compile
 
 
@@ -25,13 +25,17 @@ def statevector(gradient: Literal["adjoint", "backprop"] = "adjoint") -> Device:
     whatever the depth. Where that is quicker, as for most circuits of low depth, they do without
     states, and then more than 26 qubits are allowed. The same numbers result whatever the number of
     threads, and for an example or a client alone as among others; only maps that PyTorch computes
-    may differ in their last bits. On GPUs, without llvmlite, and for forward derivatives and those
-    of higher order, PyTorch's own operations evaluate the same circuit. Leave TF32 off there, as it
-    is by default (``torch.backends.cuda.matmul.allow_tf32``): products of matrices keep three
-    digits with it.
+    may differ in their last bits.
+
+    On GPUs and without llvmlite, PyTorch's own operations do the same for all examples of all
+    clients at once, in memory for less than five states of each whatever the depth, or less than
+    four where a call's states take more than 256 MiB; the numbers are the same up to rounding.
+    Forward derivatives and those of higher order are PyTorch's, gate by gate, with all states in memory.
+    Leave TF32 off on GPUs, as it is by default (``torch.backends.cuda.matmul.allow_tf32``):
+    products of matrices keep three digits with it.
 
     Args:
-        gradient: ``"adjoint"`` as above, or ``"backprop"`` for PyTorch's own operations always:
+        gradient: ``"adjoint"`` as above, or ``"backprop"`` for PyTorch's own derivatives always:
             the same numbers up to rounding, with the states after all gates kept in memory.
 
     Returns:
@@ -91,10 +95,10 @@ def evaluate(
         InputError: if there are more than 26 qubits with influence, and states are needed.
     """
     program = compile(circuit)
-    fast = x.is_cpu and w.is_cpu and program.tape is not None and call.available()
-    if not fast or is_forward(x, w):
+    if program.tape is None or is_forward(x, w):
         return plain(program, x, w)
-    if program.columns is None:  # PyTorch computes the maps, and the rest has only the identity
+    if program.columns is None if compiled(x) else not program.linear:
+        # PyTorch computes the maps, and the rest has only the identity
         return evaluate(program.circuit, *program.read(x, w))
     if x.ndim == 2:
         return expectations(program, x, w)

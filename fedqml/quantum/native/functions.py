@@ -1,4 +1,4 @@
-"""The kernels as functions that PyTorch can differentiate and map.
+"""Circuits' values and gradients as functions that PyTorch can differentiate and map.
 
 Both functions work on a stack of clients. ``torch.vmap`` makes the stack longer instead of
 calling them in a loop: the gradients of many clients, or of single examples, are one call.
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from fedqml.core.errors import require
 from fedqml.quantum.devices.reference import simulate
-from fedqml.quantum.native import call, operators
+from fedqml.quantum.native import operators
 from fedqml.quantum.native.program import Program
 
 
@@ -48,10 +48,10 @@ def _in_transform() -> bool:
 
 
 def expectations(program: Program, x: Tensor, w: Tensor) -> Tensor:
-    """Return the expectation values by the kernels.
+    """Return the expectation values, with gradients by the adjoint method.
 
     Args:
-        program: the compiled circuit; has tables for the kernels.
+        program: the compiled circuit; has a tape and, for the kernels, tables of its columns.
         x: its inputs; (batch, inputs).
         w: its weights; (weights,).
 
@@ -63,7 +63,7 @@ def expectations(program: Program, x: Tensor, w: Tensor) -> Tensor:
         return values
     if torch.is_grad_enabled() and (x.requires_grad or w.requires_grad):
         return Recorded.apply(x, w, program)
-    return call.expectations(program, x, w, keep=False)[0]
+    return operators.expectations(program, x, w, keep=False)[0]
 
 
 def plain(program: Program, x: Tensor, w: Tensor) -> Tensor:
@@ -125,7 +125,7 @@ class Recorded(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, w: Tensor, program: Program) -> Tensor:
         """Return the values, and keep what the derivatives need."""
-        values, kept = call.expectations(program, x, w, keep=True)
+        values, kept = operators.expectations(program, x, w)
         ctx.program = program
         ctx.save_for_backward(x, w, kept)
         return values

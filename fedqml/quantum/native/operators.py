@@ -1,10 +1,13 @@
-"""The kernels as operations of PyTorch, for traces; see ``fedqml.core.operators``."""
+"""Values and gradients by the kernels, or without them by PyTorch's operations.
+
+Either is one operation of PyTorch for traces; see ``fedqml.core.operators``.
+"""
 
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
 
 from fedqml.core.operators import operator
-from fedqml.quantum.native import call
+from fedqml.quantum.native import adjoint, call
 from fedqml.quantum.native.program import Program
 
 # An operation's arguments are tensors and numbers: a program goes by its number. A traced program
@@ -13,22 +16,29 @@ _programs: list[Program] = []
 _numbers: dict[Program, int] = {}
 
 
-def expectations(program: Program, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-    """Return ``call.expectations``, all kept, as one operation where a trace is taken."""
+def compiled(x: Tensor) -> bool:
+    """Return whether the kernels evaluate circuits for these inputs; else PyTorch's operations."""
+    return x.is_cpu and call.available()
+
+
+def expectations(
+    program: Program, x: Tensor, w: Tensor, keep: bool = True
+) -> tuple[Tensor, Tensor]:
+    """Return ``call.expectations`` or the like, as one operation where a trace is taken."""
     if isinstance(x, FakeTensor):
         values, states = _traced_expectations(x, w, _number(program))
         return values, states
-    return call.expectations(program, x, w, keep=True)
+    return (call if compiled(x) else adjoint).expectations(program, x, w, keep)
 
 
 def gradients(
     program: Program, x: Tensor, w: Tensor, cotangents: Tensor, kept: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return ``call.gradients``, as one operation where a trace is taken."""
+    """Return ``call.gradients`` or the like, as one operation where a trace is taken."""
     if isinstance(x, FakeTensor):
         by_x, by_w = _traced_gradients(x, w, cotangents, kept, _number(program))
         return by_x, by_w
-    return call.gradients(program, x, w, cotangents, kept)
+    return (call if compiled(x) else adjoint).gradients(program, x, w, cotangents, kept)
 
 
 def _number(program: Program) -> int:

@@ -39,6 +39,11 @@ class Program:
     tape: Tape | None
     columns: Columns | None
 
+    @property
+    def linear(self) -> bool:
+        """Whether angles are linear in inputs and weights themselves."""
+        return all(name == "identity" for name, _, _ in self.of_inputs + self.of_weights)
+
     def read(
         self, x: Float[Tensor, "*batch inputs"], w: Float[Tensor, " weights"]
     ) -> tuple[Float[Tensor, "*batch columns"], Float[Tensor, " angles"]]:

@@ -179,7 +179,7 @@ def passes(found: Sequence[Run], n_qubits: int, width: int) -> list[tuple[list[i
 def strides(group: Sequence[Run]) -> list[tuple[Run, ...]]:
     """Take neighbouring runs of a group together, two at a time.
 
-    Two can be applied while four amplitudes are in registers if neither flips the other's qubit.
+    Two that commute can be applied while four amplitudes are in registers.
 
     Args:
         group: the runs, in the order of time.
@@ -194,15 +194,22 @@ def strides(group: Sequence[Run]) -> list[tuple[Run, ...]]:
     """
     found: list[tuple[Run, ...]] = []
     for run in group:
-        last = found[-1] if found else ()
-        if len(last) == 1 and not any(
-            (one.read & other.flip).bit_count() & 1
-            for one, other in ((last[0], run), (run, last[0]))
-        ):
-            found[-1] = (*last, run)
+        if found and len(found[-1]) == 1 and commute(found[-1][0], run):
+            found[-1] = (*found[-1], run)
         else:
             found.append((run,))
     return found
+
+
+def commute(one: Run, other: Run) -> bool:
+    """Return whether neither of two runs flips the other's qubit.
+
+    Example:
+        >>> commute(Run((), flip=0b01, read=0b01), Run((), flip=0b10, read=0b10))
+        True
+    """
+    crossed = one.flip & other.read, other.flip & one.read
+    return not any(bits.bit_count() & 1 for bits in crossed)
 
 
 def _extend(basis: list[int], vector: int) -> list[int]:

@@ -209,8 +209,8 @@ def _passes(found: Runs, circuit: Circuit) -> Passes:
     taken = [strides(group) for _, group in groups]
     cuts = _cuts(map(len, taken))
     places = [_places(basis, s) for (basis, _), own in zip(groups, taken, strict=True) for s in own]
-    first = [_span(groups[k][0])[places[cuts[k]]] for k in range(len(groups))]
-    last = [_span(groups[k][0])[places[cuts[k + 1] - 1]] for k in range(len(groups))]
+    first = [span(groups[k][0])[places[cuts[k]]] for k in range(len(groups))]
+    last = [span(groups[k][0])[places[cuts[k + 1] - 1]] for k in range(len(groups))]
 
     def addresses(tables: list[Integers]) -> Addresses:
         return np.array(tables, dtype=np.int32).reshape(-1, 2**width)
@@ -236,7 +236,7 @@ def _places(basis: list[int], stride: Sequence[Run]) -> Integers:
     leads = [direction.bit_length() - 1 for direction in basis]
     places = np.arange(2 ** len(basis))
     for run in stride:
-        values = _span([(run.read & direction).bit_count() & 1 for direction in basis])
+        values = span([(run.read & direction).bit_count() & 1 for direction in basis])
         places = places[values[places] == 0]
     places = places[:, None]
     for run in stride:
@@ -245,8 +245,19 @@ def _places(basis: list[int], stride: Sequence[Run]) -> Integers:
     return places.flatten()
 
 
-def _span(basis: list[int]) -> Integers:
-    """Return the sums over GF(2) of all subsets of the directions."""
+def span(basis: Sequence[int]) -> Integers:
+    """Return the sums over GF(2) of all subsets of some directions.
+
+    Args:
+        basis: the directions; bit b of a sum's place says whether direction b is in it.
+
+    Returns:
+        (2^directions,).
+
+    Example:
+        >>> span([1, 6])
+        array([0, 1, 6, 7])
+    """
     steps = np.zeros(1, dtype=np.int64)
     for direction in basis:
         steps = np.concatenate([steps, steps ^ direction])
@@ -256,7 +267,7 @@ def _span(basis: list[int]) -> Integers:
 def _blocks(basis: list[int], n_qubits: int) -> Integers:
     """Return the addresses that have no leading bit of a direction: one in each block."""
     leads = {direction.bit_length() - 1 for direction in basis}
-    return _span([1 << bit for bit in range(n_qubits) if bit not in leads])
+    return span([1 << bit for bit in range(n_qubits) if bit not in leads])
 
 
 def _cuts(lengths: Iterable[int]) -> Integers:

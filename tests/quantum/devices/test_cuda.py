@@ -262,6 +262,22 @@ def test_many_rows_and_qubits():
     close(statevector()(wide, x.to(CUDA), w.to(CUDA)), reference()(wide, x, w))
 
 
+@pytest.mark.parametrize("dtype", PRECISION)
+def test_memory_is_that_of_a_few_states_at_any_depth(dtype):
+    qubits, batch = 12, 512
+    for depth in (1, 6, 12):
+        circuit = (encodings.arctan(qubits) + ansatze.rot_cnot(qubits, depth)).measure("Z0", "Z1")
+        x = numbers(1, batch, qubits).to(CUDA, dtype)
+        w = numbers(2, circuit.n_weights).to(CUDA, dtype).requires_grad_()
+        for _ in range(2):  # the tables are made by the first call
+            torch.cuda.reset_peak_memory_stats()
+            before = torch.cuda.memory_allocated()
+            statevector()(circuit, x, w).sum().backward()
+        peak = torch.cuda.max_memory_allocated() - before
+        # that kept for the gradient is one of them
+        assert peak < 6 * batch * 2**qubits * dtype.to_complex().itemsize
+
+
 def test_a_weight_that_is_no_number_gives_no_number():
     w = torch.full((18,), torch.nan, dtype=torch.float64, device=CUDA)
     for device in (*EXACT.values(), *RANDOM.values()):

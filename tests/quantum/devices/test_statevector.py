@@ -342,7 +342,7 @@ def test_a_gate_unknown_to_the_kernels_is_evaluated_all_the_same(monkeypatch):
     program._compile.cache_clear()
 
 
-def test_other_devices_of_pytorch_take_the_plain_path():
+def test_other_devices_of_pytorch_are_reached():
     x, w = torch.zeros(3, 4, device="meta"), torch.zeros(24, device="meta")
     result = evaluate(paper(), x, w)
     assert result.device == torch.device("meta")
