@@ -21,11 +21,11 @@ from fedqml.core.files import write_atomic
 from fedqml.experiments.environment import environment
 from fedqml.quantum import ansatze, encodings
 from fedqml.quantum.native import call
-from fedqml.quantum.native.compiled import kernel
-from fedqml.quantum.native.lanes import WIDTH_BYTES, splat, store
+from fedqml.quantum.native.compiler.arrays import array
+from fedqml.quantum.native.compiler.kernel import kernel
+from fedqml.quantum.native.compiler.lanes import WIDTH_BYTES, splat, store
 from fedqml.quantum.native.program import compile
 from fedqml.quantum.native.tape import Passes
-from fedqml.quantum.native.unpack import array
 
 BATCH, ROUNDS, SECONDS, STEPS = 32, 15, 0.02, 20_000
 CASES = [(n, d) for d in (6, 12) for n in (8, 9, 10, 11, 12)]

@@ -46,7 +46,7 @@ def _kernels() -> str:
 
     if not available():
         return "plain PyTorch, slower; compiled kernels need llvmlite (pip install llvmlite)"
-    from fedqml.quantum.native.lanes import WIDTH_BYTES
+    from fedqml.quantum.native.compiler.lanes import WIDTH_BYTES
 
     return f"compiled kernels on CPUs, {8 * WIDTH_BYTES} bits at a time; plain PyTorch elsewhere"
 

@@ -5,8 +5,9 @@ from typing import no_type_check
 import numpy as np
 
 from fedqml.quantum.native.columns import ARGUMENT, COLUMN
-from fedqml.quantum.native.compiled import kernel
-from fedqml.quantum.native.lanes import accumulate, clear, double, doubles, load, store, width
+from fedqml.quantum.native.compiler.arrays import array, clear
+from fedqml.quantum.native.compiler.kernel import kernel
+from fedqml.quantum.native.compiler.lanes import accumulate, double, doubles, load, store, width
 from fedqml.quantum.native.maps import pull
 from fedqml.quantum.native.pack import (
     ALIGNED,
@@ -32,7 +33,7 @@ from fedqml.quantum.native.pack import (
 from fedqml.quantum.native.rotations import turn
 from fedqml.quantum.native.tape import PART, RUN, TERM
 from fedqml.quantum.native.turns import fetch, seat, seat_clients, table_size
-from fedqml.quantum.native.unpack import array, packed_at, table
+from fedqml.quantum.native.unpack import packed_at, table
 
 # A client's examples are summed in so many parts, on every machine: example j in part j mod 16.
 _SUMS = 16

@@ -10,9 +10,9 @@ from typing import no_type_check
 import numpy as np
 
 from fedqml.quantum.native import rotations, unpack
-from fedqml.quantum.native.compiled import kernel
-from fedqml.quantum.native.lanes import (
-    clear,
+from fedqml.quantum.native.compiler.arrays import array, clear
+from fedqml.quantum.native.compiler.kernel import kernel
+from fedqml.quantum.native.compiler.lanes import (
     doubles,
     load,
     load_pair,
@@ -32,7 +32,7 @@ from fedqml.quantum.native.pack import (
 )
 from fedqml.quantum.native.tape import RUN
 from fedqml.quantum.native.turns import fill, seat, table_size
-from fedqml.quantum.native.unpack import array, packed_at, table
+from fedqml.quantum.native.unpack import packed_at, table
 
 # Groups of examples that are calculated at once.
 SPAN = 2

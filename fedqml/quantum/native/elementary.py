@@ -8,7 +8,7 @@ neighbours, nor on libm's version: every operation is rounded as written, fused 
 import math
 from typing import no_type_check
 
-from fedqml.quantum.native.lanes import bits, fused, series
+from fedqml.quantum.native.compiler.lanes import bits, fused, series
 
 # π/2 as the sum of three numbers; further out than _FAR they are too short
 _QUARTERS = 2 / math.pi

@@ -10,8 +10,9 @@ from typing import no_type_check
 import numpy as np
 
 from fedqml.quantum.native import unpack
-from fedqml.quantum.native.compiled import kernel
-from fedqml.quantum.native.lanes import accumulate, clear, load, odd, splat, store, width
+from fedqml.quantum.native.compiler.arrays import array, clear
+from fedqml.quantum.native.compiler.kernel import kernel
+from fedqml.quantum.native.compiler.lanes import accumulate, load, odd, splat, store, width
 from fedqml.quantum.native.pack import (
     ALIGNED,
     CLIENT_GROUPS,
@@ -23,7 +24,7 @@ from fedqml.quantum.native.pack import (
     WORK,
 )
 from fedqml.quantum.native.turns import fill, seat, table_size
-from fedqml.quantum.native.unpack import array, packed_at, table
+from fedqml.quantum.native.unpack import packed_at, table
 
 # Sums of this many terms are taken in the state's precision, and those of the sums in float64.
 _PARTIAL = 64

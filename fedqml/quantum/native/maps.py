@@ -3,8 +3,8 @@
 from typing import no_type_check
 
 from fedqml.quantum.native.columns import ARCTAN, ARCTAN_SQUARE, PRODUCT
+from fedqml.quantum.native.compiler.lanes import double, doubles, store, width
 from fedqml.quantum.native.elementary import arctans
-from fedqml.quantum.native.lanes import double, doubles, store, width
 
 
 @no_type_check

@@ -94,7 +94,7 @@ def prepare(program: Program, clients: int, batch: int, dtype: torch.dtype) -> P
     assert program.columns is not None, "likewise"
     # late, as LLVM is large
     from fedqml.quantum.native import contract, kernels
-    from fedqml.quantum.native.lanes import WIDTH_BYTES
+    from fedqml.quantum.native.compiler.lanes import WIDTH_BYTES
 
     (parts, method), columns = program.tape, program.columns
     like: NDArray[Any] = np.empty((0,), dtype=_NUMPY[dtype])

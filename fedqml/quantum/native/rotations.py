@@ -2,7 +2,7 @@
 
 from typing import no_type_check
 
-from fedqml.quantum.native.lanes import accumulate, load, splat, width
+from fedqml.quantum.native.compiler.lanes import accumulate, load, splat, width
 
 
 @no_type_check

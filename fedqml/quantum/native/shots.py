@@ -4,8 +4,8 @@ from typing import no_type_check
 
 import numpy as np
 
-from fedqml.quantum.native.compiled import kernel
-from fedqml.quantum.native.unpack import array
+from fedqml.quantum.native.compiler.arrays import array
+from fedqml.quantum.native.compiler.kernel import kernel
 
 # Up to so many outcomes, comparing every number with every sum, in vectors, beats bisection.
 _FEW = 256

@@ -8,8 +8,9 @@ from typing import no_type_check
 import numpy as np
 
 from fedqml.quantum.native.columns import ARGUMENT, COLUMN
+from fedqml.quantum.native.compiler.arrays import array
+from fedqml.quantum.native.compiler.lanes import double, doubles, store, width
 from fedqml.quantum.native.elementary import sines
-from fedqml.quantum.native.lanes import double, doubles, store, width
 from fedqml.quantum.native.maps import read
 from fedqml.quantum.native.pack import (
     ALIGNED,
@@ -29,7 +30,7 @@ from fedqml.quantum.native.pack import (
     WEIGHTS,
 )
 from fedqml.quantum.native.tape import PART, RUN, TERM
-from fedqml.quantum.native.unpack import array, table
+from fedqml.quantum.native.unpack import table
 
 
 @no_type_check

@@ -4,19 +4,12 @@ from typing import Any, no_type_check
 
 import numpy as np
 
-from fedqml.quantum.native import arithmetic
+from fedqml.quantum.native.compiler.arrays import array
+from fedqml.quantum.native.compiler.translate import primitive
+from fedqml.quantum.native.compiler.values import INTEGER, Array, address
 from fedqml.quantum.native.pack import LEAVES, METHOD, QUBITS, WORK
 from fedqml.quantum.native.sums import Network
 from fedqml.quantum.native.tape import Passes
-from fedqml.quantum.native.translate import primitive
-from fedqml.quantum.native.values import INTEGER, POINTER, Array, address
-
-
-@primitive
-def array(builder: Any, at: Any, shape: tuple[Any, ...], kind: Any) -> Array:
-    """Return the contiguous array at an address."""
-    extents = tuple(arithmetic.convert(builder, extent, INTEGER) for extent in shape)
-    return Array(builder.inttoptr(at, POINTER), extents, np.dtype(kind))
 
 
 @no_type_check

@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from fedqml.quantum.native import elementary
-from fedqml.quantum.native.compiled import kernel
-from fedqml.quantum.native.unpack import array
+from fedqml.quantum.native.compiler.arrays import array
+from fedqml.quantum.native.compiler.kernel import kernel
 
 
 @kernel

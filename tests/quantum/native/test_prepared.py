@@ -35,7 +35,7 @@ def test_all_examples_have_a_lane(dtype, depth):
         rows, inputs, found_clients, weights, found_batch = made.packed[:5]
         assert (rows, found_clients, found_batch) == (clients * batch, clients, batch)
         assert (inputs, weights) == (4, 12 * depth)
-        from fedqml.quantum.native.lanes import WIDTH_BYTES
+        from fedqml.quantum.native.compiler.lanes import WIDTH_BYTES
 
         lanes = WIDTH_BYTES // dtype.itemsize
         groups, span = (int(made.packed[k]) for k in (GROUPS, SPAN))

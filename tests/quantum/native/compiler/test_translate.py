@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 pytest.importorskip("llvmlite")
 
-from fedqml.quantum.native.compiled import kernel
-from fedqml.quantum.native.unpack import array
+from fedqml.quantum.native.compiler.arrays import array
+from fedqml.quantum.native.compiler.kernel import kernel
 
 FACTOR, SIZE = 3, 24
 PAIR = np.dtype([("one", np.int64), ("other", np.float64)])

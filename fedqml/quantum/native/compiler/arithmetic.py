@@ -10,7 +10,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from fedqml.quantum.native.values import DOUBLE, INTEGER, SINGLE, TRUTH, number
+from fedqml.quantum.native.compiler.values import DOUBLE, INTEGER, SINGLE, TRUTH, number
 
 # A product and a sum of vectors may be rounded once instead of twice; nothing is ever reordered.
 _FUSED = ("contract",)

@@ -10,8 +10,8 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
-from fedqml.quantum.native import compiled
-from fedqml.quantum.native.unpack import array
+from fedqml.quantum.native.compiler import kernel as compiled
+from fedqml.quantum.native.compiler.arrays import array
 
 
 @no_type_check
@@ -68,8 +68,8 @@ def test_a_folder_that_cannot_be_written_costs_time_only(folder):
 def test_processes_that_compile_at_once(folder):
     program = f"""
 import sys
-sys.path.insert(0, {str(Path(__file__).parents[3])!r})
-from tests.quantum.native.test_compiled import doubled
+sys.path.insert(0, {str(Path(__file__).parents[4])!r})
+from tests.quantum.native.compiler.test_kernel import doubled
 assert doubled() == [2, 4, 6]
 """
     running = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(3)]

@@ -5,16 +5,15 @@ overlap. With these primitives a kernel says what it means: ``load`` a vector, a
 ``store`` it. A first argument called ``like`` is an array, whose type decides how long vectors are.
 """
 
-import ast
 from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding
 from llvmlite import ir
 
-from fedqml.quantum.native import arithmetic
-from fedqml.quantum.native.translate import primitive
-from fedqml.quantum.native.values import BYTE, DOUBLE, INTEGER, TRUTH, Array, address, in_memory
+from fedqml.quantum.native.compiler import arithmetic
+from fedqml.quantum.native.compiler.translate import primitive
+from fedqml.quantum.native.compiler.values import DOUBLE, INTEGER, Array, address, in_memory
 
 # One cache line, and AVX-512's registers. Elsewhere the widest registers have half of it.
 WIDTH_BYTES = 64 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 32
@@ -128,11 +127,3 @@ def bits(builder: Any, value: Any) -> Any:
 def odd(builder: Any, value: Any) -> Any:
     """Return whether an odd number of an integer's bits is 1."""
     return builder.and_(builder.ctpop(arithmetic.convert(builder, value, INTEGER)), INTEGER(1))
-
-
-@primitive
-def clear(builder: Any, array: Array) -> None:
-    """Write zeros to all of a flat array."""
-    size = arithmetic.binary(builder, ast.Mult(), array.shape[0], array.itemsize)
-    memset = builder.module.declare_intrinsic("llvm.memset", [array.data.type, INTEGER])
-    builder.call(memset, [array.data, BYTE(0), size, TRUTH(0)])

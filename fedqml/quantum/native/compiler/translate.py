@@ -7,22 +7,19 @@ There are no checks at run time: an index must lie in its array, and must not be
 """
 
 import ast
-import builtins
-import inspect
 import math
-import textwrap
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cache, partial, reduce
+from functools import partial, reduce
 from types import FunctionType
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 
-from fedqml.quantum.native import arithmetic
-from fedqml.quantum.native.values import (
+from fedqml.quantum.native.compiler import arithmetic
+from fedqml.quantum.native.compiler.source import Source, source
+from fedqml.quantum.native.compiler.values import (
     BYTE,
     DOUBLE,
     INTEGER,
@@ -60,7 +57,7 @@ def translate(function: FunctionType, like: Any, name: str) -> str:
     memory = ir.IRBuilder(compiled.append_basic_block())
     builder = ir.IRBuilder(compiled.append_basic_block())
     first = builder.block
-    count = len(_source(function).parameters) - 1
+    count = len(source(function).parameters) - 1
     given = Array(compiled.args[0], (count,), np.dtype(np.int64))
     places = (address(builder, given, number) for number in range(count))
     arguments = [builder.load(place, typ=INTEGER) for place in places]
@@ -68,80 +65,6 @@ def translate(function: FunctionType, like: Any, name: str) -> str:
     builder.ret_void()
     memory.branch(first)
     return str(module)
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A function's source.
-
-    Args:
-        body: its statements.
-        parameters: their names.
-        once: names that are bound once, where all that reads them follows in the same block.
-        names: what else it can see.
-        early: whether it returns elsewhere than at its end.
-    """
-
-    body: list[ast.stmt]
-    parameters: list[str]
-    once: frozenset[str]
-    names: dict[str, Any]
-    early: bool
-
-
-@cache
-def _source(function: FunctionType) -> _Source:
-    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
-    assert isinstance(definition, ast.FunctionDef), "kernels are functions"
-    body = definition.body[ast.get_docstring(definition) is not None :]
-    parameters = [each.arg for each in definition.args.args]
-    nodes = [node for statement in body for node in ast.walk(statement)]
-    bound, read = (_count(nodes, context) for context in (ast.Store, ast.Load))
-    # an addition to a variable reads it and binds it again
-    bound += Counter(ast.unparse(node.target) for node in nodes if isinstance(node, ast.AugAssign))
-    once = {name for name in parameters if name not in bound}
-    bound += Counter(parameters)
-    _find_once(body, {name: read[name] for name in bound if bound[name] == 1}, once)
-    returns = [node for node in nodes if isinstance(node, ast.Return)]
-    early = bool(returns) and returns != [body[-1]]
-    seen = {**vars(builtins), **function.__globals__}
-    return _Source(body, parameters, frozenset(once), seen, early)
-
-
-def _count(nodes: Iterable[ast.AST], context: type[ast.expr_context]) -> Counter[str]:
-    found = (node for node in nodes if isinstance(node, ast.Name))
-    return Counter(node.id for node in found if isinstance(node.ctx, context))
-
-
-def _find_once(block: list[ast.stmt], reads: dict[str, int], found: set[str]) -> Counter[str]:
-    """Find the names that are bound in a block and read in what follows there only.
-
-    Args:
-        block: its statements.
-        reads: how often names are read anywhere, those that are bound once.
-        found: receives the names.
-
-    Returns:
-        How often names are read in the block.
-    """
-    after: Counter[str] = Counter()
-    for statement in reversed(block):
-        head: ast.AST = statement  # without what it has inside
-        binds: ast.AST | None = statement
-        follows, own = after, Counter[str]()
-        if isinstance(statement, ast.For | ast.While | ast.If):
-            follows = _find_once(statement.body, reads, found)
-            own = follows + _find_once(statement.orelse, reads, found)
-            head, binds = (
-                (statement.iter, statement.target)
-                if isinstance(statement, ast.For)
-                else (statement.test, None)
-            )
-        own += _count(ast.walk(head), ast.Load)
-        names = _count(ast.walk(binds), ast.Store) if binds else {}
-        found |= {name for name in names if name in reads and follows[name] == reads[name]}
-        after = after + own
-    return after
 
 
 @dataclass
@@ -157,7 +80,7 @@ class _Frame:
         following: where each of the loops around goes when it continues.
     """
 
-    source: _Source
+    source: Source
     known: dict[str, Any] = field(default_factory=dict)
     slots: dict[str, tuple[list[Any], Any]] = field(default_factory=dict)
     result: tuple[list[Any], Any] | None = None
@@ -170,7 +93,7 @@ class _Translation:
 
     def __init__(self, builder: Any, memory: Any) -> None:
         self.builder, self.memory = builder, memory
-        self.frame = _Frame(_Source([], [], frozenset(), {}, False))
+        self.frame = _Frame(Source([], [], frozenset(), {}, False))
 
     # functions
 
@@ -182,15 +105,15 @@ class _Translation:
             return _KNOWN[function](self.builder, *arguments)
         if not isinstance(function, FunctionType):
             return function(*arguments)  # of Python: a tuple with names
-        source, around = _source(function), self.frame
-        assert len(arguments) == len(source.parameters), f"{function.__name__} takes others"
-        self.frame = frame = _Frame(source)
-        for name, argument in zip(source.parameters, arguments, strict=True):
+        own, around = source(function), self.frame
+        assert len(arguments) == len(own.parameters), f"{function.__name__} takes others"
+        self.frame = frame = _Frame(own)
+        for name, argument in zip(own.parameters, arguments, strict=True):
             self._bind(name, argument)
-        if source.early:
+        if own.early:
             frame.end = self.builder.append_basic_block()
-        found = self._run(source.body)
-        if source.early:
+        found = self._run(own.body)
+        if own.early:
             self._go(frame.end)
             self.builder.position_at_start(frame.end)
             found = self._read(*frame.result) if frame.result else None

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from fedqml.core.cache_folder import cache_folder
 from fedqml.core.files import write_atomic
-from fedqml.quantum.native.translate import translate
+from fedqml.quantum.native.compiler.translate import translate
 
 
 def kernel(function: FunctionType) -> Callable[[NDArray[Any]], Callable[..., None]]:
@@ -76,7 +76,7 @@ def _surroundings(module: Path) -> str:
     versions = llvmlite.__version__, llvm.llvm_version_info
     processor = llvm.get_process_triple(), llvm.get_host_cpu_name(), _features()
     digest = hashlib.sha256(repr((versions, processor)).encode())
-    for source in (module, *sorted(Path(__file__).parent.glob("*.py"))):
+    for source in (module, *sorted(Path(__file__).parents[1].rglob("*.py"))):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:32]
 
