@@ -27,15 +27,15 @@ _NOTHING = torch.empty(0, device="cpu")
 
 @cache
 def available() -> bool:
-    """Return whether the kernels can run here, that is, whether llvmlite is installed.
+    """Return whether the kernels can run here, that is, whether llvmlite is there.
 
     Example:
         >>> available() in (True, False)
         True
     """
     try:
-        import llvmlite  # noqa: F401
-    except ImportError:
+        import llvmlite.binding  # noqa: F401
+    except (ImportError, OSError):  # not installed, or built for another system
         return False
     return True
 
