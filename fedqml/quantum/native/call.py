@@ -100,7 +100,7 @@ def gradients(
     parts, shape = _parts(program, x.shape, x.dtype)
     assert cotangents.dtype == x.dtype, "PyTorch converts them"
     assert cotangents.shape == shape, "PyTorch refuses others"
-    by_x, by_w = x.new_empty(x.shape), w.new_empty(w.shape)
+    by_x, by_w = torch.empty_like(x), torch.empty_like(w)
     held = x, w, cotangents, by_x, by_w
     for number, call in enumerate(parts):
         first = number * parts[0].clients
@@ -128,10 +128,10 @@ def _evaluate(
 ) -> Tensor:
     """Write the values; return what was computed on the way, with the states if asked to.
 
-    ``held`` has the tensors whose addresses are given.
+    ``held`` has the tensors whose addresses are given, the inputs first.
     """
     stride, memory = call.long if keep else call.short, _memory(call.scratch)
-    kept = torch.empty(call.shared + call.blocks * stride, dtype=call.precision, device="cpu")
+    kept = held[0].new_empty(call.shared + call.blocks * stride)
     threads, place = _threads(call), kept.data_ptr()
     call.evaluate(
         x, w, place, stride, memory.data_ptr(), out, True, 0, call.blocks if threads == 1 else 0
@@ -162,12 +162,11 @@ def _differentiate(
     if kept.numel() == 0 and call.long > call.short:
         kept = _evaluate(call, x, w, 0, True, held)
     elif kept.numel() == 0:
-        size = call.shared + call.blocks * call.short
-        kept = torch.empty(size, dtype=call.precision, device="cpu")
+        kept = held[0].new_empty(call.shared + call.blocks * call.short)
         call.evaluate(x, w, kept.data_ptr(), call.short, free, 0, True, 0, 0)
-    place, stride = kept.data_ptr(), (kept.numel() - call.shared) // call.blocks
-    sizes = [call.shared + call.blocks * each for each in (call.short, call.long)]
-    assert kept.numel() in sizes, "kept from as many clients and examples"
+    place, (stride, rest) = kept.data_ptr(), divmod(kept.numel() - call.shared, call.blocks)
+    assert rest == 0, "kept from as many clients and examples"
+    assert stride in (call.short, call.long), "likewise"
 
     def work(first: int, end: int, memory: int) -> None:
         if stride > call.short:

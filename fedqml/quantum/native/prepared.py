@@ -36,9 +36,8 @@ class Prepared:
         loops: has the kernels ``evaluate`` and ``differentiate``.
         packed: what they read, by its address.
         tables: what that has the addresses of.
-        precision: of the numbers in which the following are counted.
         blocks: how many.
-        shared: the tables of clients.
+        shared: the tables of clients, in numbers; likewise the following two.
         short: the tables of a block.
         long: the same with its states, if those of all blocks are kept.
         slopes: the slopes of all groups, bytes.
@@ -51,7 +50,6 @@ class Prepared:
     loops: Any
     packed: NDArray[np.int64]
     tables: tuple[NDArray[Any], ...]
-    precision: torch.dtype
     blocks: int
     shared: int
     short: int
@@ -149,7 +147,6 @@ def prepare(program: Program, clients: int, batch: int, dtype: torch.dtype) -> P
         loops=loops,
         packed=packed,
         tables=tables,
-        precision=dtype,
         blocks=blocks,
         shared=client_groups * (table + len(leaves) * lanes),
         short=span * table,
