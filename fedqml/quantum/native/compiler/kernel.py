@@ -7,6 +7,7 @@ processor. So it is never out of date, and nobody has to delete it.
 import ctypes
 import hashlib
 import inspect
+import os
 import struct
 import warnings
 from collections.abc import Callable
@@ -21,8 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedqml.core.cache_folder import cache_folder
-from fedqml.core.files import write_atomic
+from fedqml.core.files import replacing
 from fedqml.quantum.native.compiler.translate import translate
+
+_POSIX = hasattr(os, "getuid")
 
 
 def kernel(function: FunctionType) -> Callable[[NDArray[Any]], Callable[..., None]]:
@@ -49,10 +52,7 @@ def _kept(function: FunctionType, name: str, source: Callable[[], str]) -> bytes
     """Return a kernel's machine code, from disk if it is there."""
     folder = cache_folder() / "kernels"
     path = folder / f"{name}-{_surroundings(Path(inspect.getfile(function)))}"
-    try:
-        kept = path.read_bytes()
-    except OSError:
-        kept = b""
+    kept = _read(path)
     # a file that was cut off would crash the process
     digest, code = kept[:32], kept[32:]
     if digest and hashlib.sha256(code).digest() == digest:
@@ -60,7 +60,9 @@ def _kept(function: FunctionType, name: str, source: Callable[[], str]) -> bytes
     code = _compile(source())
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, hashlib.sha256(code).digest() + code)
+        with replacing(path) as temporary:
+            temporary.write_bytes(hashlib.sha256(code).digest() + code)
+            temporary.chmod(0o600)
     except OSError as error:
         warnings.warn(
             f"Compiled kernels cannot be kept in {folder} ({error}): every process will compile "
@@ -70,12 +72,26 @@ def _kept(function: FunctionType, name: str, source: Callable[[], str]) -> bytes
     return code
 
 
+def _read(path: Path) -> bytes:
+    """Return a file's content; nothing if it is not there, or if others could have written it."""
+    try:
+        with path.open("rb") as file:
+            about = os.fstat(file.fileno())
+            # Windows has neither users in this sense nor these bits
+            foreign = about.st_uid != os.getuid() or about.st_mode & 0o022 if _POSIX else False
+            return b"" if foreign else file.read()
+    except OSError:
+        return b""
+
+
 @cache
 def _surroundings(module: Path) -> str:
     """Return a digest of what the machine code of a module's kernels depends on."""
     versions = llvmlite.__version__, llvm.llvm_version_info
     processor = llvm.get_process_triple(), llvm.get_host_cpu_name(), _features()
-    digest = hashlib.sha256(repr((versions, processor)).encode())
+    # users of one folder do not take each other's
+    user = os.getuid() if _POSIX else 0
+    digest = hashlib.sha256(repr((versions, processor, user)).encode())
     for source in (module, *sorted(Path(__file__).parents[1].rglob("*.py"))):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:32]

@@ -1,5 +1,6 @@
 """What becomes of machine code between processes."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,23 @@ def test_damaged_files_are_compiled_again(folder, damage):
     path.write_bytes(damage(whole) if callable(damage) else damage)
     assert doubled() == [2, 4, 6]
     assert path.read_bytes() == whole
+
+
+def test_what_others_could_have_written_is_not_run(folder, monkeypatch):
+    doubled()
+    (path,) = folder.iterdir()
+    compile, found = compiled._compile, []
+    monkeypatch.setattr(compiled, "_compile", lambda source: found.append(1) or compile(source))
+    doubled()
+    assert not found
+    path.chmod(0o666)
+    doubled()
+    assert len(found) == 1
+    assert path.stat().st_mode & 0o777 == 0o600
+    own = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: own + 1)
+    doubled()
+    assert len(found) == 2
 
 
 def test_other_sources_are_other_code(tmp_path):
