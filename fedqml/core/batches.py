@@ -96,8 +96,9 @@ def _layout(
     """
     counts, made = (np.array(each)[:, None, None] for each in (sizes, passes))
     begun = np.arange(max(passes))[:, None] >= max(passes) - made
-    mask = torch.from_numpy((np.arange(steps * batch) < counts) & begun)
-    return counts.cumsum(0) - counts, mask.reshape(*mask.shape[:2], steps, batch)
+    with torch.inference_mode(False):  # a tensor made there could not be differentiated past
+        mask = torch.from_numpy((np.arange(steps * batch) < counts) & begun)
+        return counts.cumsum(0) - counts, mask.reshape(*mask.shape[:2], steps, batch)
 
 
 def _last(

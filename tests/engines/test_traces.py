@@ -1,6 +1,8 @@
 """Traced steps give the bits of the untraced, and what cannot be traced stays as it was."""
 
 import random
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -346,7 +348,7 @@ def test_the_parts_of_a_step_make_up_the_step(apart, count):
     assert ("aten.sin.default" in names["ahead"]) is apart
     assert ("aten.sqrt.default" in names["behind"]) is apart
     assert "aten.cos.default" in names["body"]
-    made = block(parts, tensors, batches)
+    made = block(parts, [tensor.clone() for tensor in tensors], batches)
     results = made(tensors, batches)
     values = []
     for batch in zip(*batches, strict=True):
@@ -368,7 +370,7 @@ def test_what_steps_leave_in_memory_that_lasts_is_copied():
     rows = torch.arange(24).reshape(4, 2, 3)
     batches = Batches(rows, rows > 0, rows[:, 0, 0])
     parts = split(trace(step, *tensors, *(field[0] for field in batches)), 3, apart=True)
-    made = block(parts, tensors, batches)
+    made = block(parts, [tensor.clone() for tensor in tensors], batches)
     results = [made(tensors, batches) for _ in range(2)]
     reports = []
     for batch in zip(*batches, strict=True):
@@ -423,3 +425,50 @@ def test_views_that_undo_each_other_are_left_out():
     calls = [str(node.target) for node in traced.graph.nodes if node.op == "call_function"]
     assert calls == ["aten.transpose.int", "aten.sin.default", "aten.cos.default"]
     assert all(map(same, traced(x), [x.sin(), x.mT.cos()]))
+
+
+@pytest.mark.parametrize("compare", [torch.lt, torch.ge, torch.ne])
+def test_whole_numbers_are_compared_with_what_is_none(compare):
+    """A tensor of 0.5 among whole numbers would be 0, and those of a trial need not show it."""
+    seen = torch.ones(4, dtype=torch.int64)
+    quick = quicken(trace(lambda y: [compare(y, 0.5)], seen), seen)
+    for labels in (seen, torch.zeros_like(seen), torch.tensor([0, 1, 1, 0])):
+        assert torch.equal(quick(labels)[0], compare(labels, 0.5))
+
+
+def grow(params, state, rows, mask, key):
+    after = params + 0.01 * torch.sin(params + rows.sum(-1, keepdim=True))
+    return after, state, after.sum(-1), mask.sum(-1)
+
+
+def many(count):
+    rows = torch.arange(count * 6).reshape(count, 2, 3)
+    return Batches(rows, rows >= 0, rows[..., 0])
+
+
+def test_threads_that_train_by_the_same_traces_do_not_disturb_each_other(at_once):
+    traced, batches = steps.Traced(grow, (), lambda: None), many(32)
+    starts = [torch.full((2, 4), value) for value in (0.0, 1.0)]
+
+    def train(start):
+        return traced(start, {}, batches)[0]
+
+    expected = list(map(train, starts))
+    assert at_once() == [True]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            for _ in range(50):
+                assert all(map(same, pool.map(train, starts), expected))
+    finally:
+        sys.setswitchinterval(before)
+
+
+def test_traces_of_several_lengths_share_their_memory(at_once):
+    traced, batches = steps.Traced(grow, (), lambda: None), many(31)
+    first = traced(torch.zeros(2, 4), {}, batches)[0]
+    (shape,) = at_once.shapes
+    assert sorted(shape._blocks) == [1, 2, 4, 8, 16]
+    assert len(shape._held) == 1
+    assert same(traced(torch.zeros(2, 4), {}, batches)[0], first)

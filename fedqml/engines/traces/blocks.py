@@ -37,22 +37,22 @@ Block = Callable[[list[Tensor], Batches], list[Tensor]]
 """Take some steps: from what lasts to what lasts, then losses and sizes of the batches."""
 
 
-def block(parts: Parts, tensors: list[Tensor], batches: Batches) -> Block:
+def block(parts: Parts, held: list[Tensor], batches: Batches) -> Block:
     """Return what takes as many steps as there are batches.
 
     Args:
         parts: a step.
-        tensors: what lasts, for shapes and trials.
-        batches: likewise.
+        held: memory for what lasts, with some values for trials. Blocks that are not at work at
+            the same time can share it.
+        batches: for shapes and trials.
     """
     ahead = quicken(select_rows(_mapped(parts.ahead, *batches)), *batches)
     early = ahead(*batches)
     first = [early[place][0] for place in parts.for_body]
-    steps, lasting = len(batches.rows), len(tensors)
-    left = [torch.stack([value] * steps) for value in parts.body(*tensors, *first)[lasting:]]
+    steps, lasting = len(batches.rows), len(held)
+    left = [torch.stack([value] * steps) for value in parts.body(*held, *first)[lasting:]]
     left += [early[place] for place in parts.for_behind]
     behind = quicken(_mapped(parts.behind, *left), *left)
-    held = [tensor.clone() for tensor in tensors]
     body = quicken(parts.body, *held, *first, lasting=lasting)
 
     def take(tensors: list[Tensor], batches: Batches) -> list[Tensor]:

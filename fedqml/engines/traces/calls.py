@@ -125,10 +125,12 @@ class _Trials(fx.Interpreter):
         """Yield a call's arguments, first with a tensor for the number in `x * 0.1`."""
         args: Any = node.args
         names = [argument.name for argument in operation._schema.arguments]
-        if names[:2] == ["self", "other"] and isinstance(args[1], int | float):
+        numeric = names[:2] == ["self", "other"] and isinstance(args[1], int | float)
+        # of other types it would be another number: 0 for 0.5, and no trial need show it
+        if numeric and self.env[args[0]].is_floating_point():
             x, number, *others = args
             exact = torch.tensor(number, dtype=torch.float64 if isinstance(number, float) else None)
-            tensor = exact.to(self.env[x].dtype)  # if that cannot hold it, it is tried in vain
+            tensor = exact.to(self.env[x].dtype)
             with self.graph.inserting_before(node):
                 name = self._keep(f"{node.name}_number", tensor)
                 constant = self.graph.create_node("get_attr", name)

@@ -8,6 +8,7 @@ weights and batches, and where it fails, or no trace can be taken, nothing chang
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -49,11 +50,18 @@ class Traced:
         self._inside = inside
         self._begin = begin
         self._shapes: OrderedDict[Any, _Shape] = OrderedDict()
+        self._lock = Lock()  # a trace has memory of its own
 
     def __call__(
         self, params: Float[Tensor, "k d"], state: State, batches: Batches
     ) -> tuple[Float[Tensor, "k d"], State, Float[Tensor, "steps k"], Int[Tensor, "steps k"]]:
         """Return weights and state after all steps, and the loss and size of each batch."""
+        with self._lock:
+            return self._call(params, state, batches)
+
+    def _call(
+        self, params: Tensor, state: State, batches: Batches
+    ) -> tuple[Tensor, State, Tensor, Tensor]:
         names = tuple(state)
         tensors = [params, *state.values()]
         sizes = (field.shape[1:] for field in batches)
@@ -102,6 +110,7 @@ class _Shape:
         self._taken = 0
         self._splits: list[Parts] | None = None  # not traced yet; empty if that is in vain
         self._blocks: dict[int, Block] = {}
+        self._held: list[Tensor] = []  # memory for weights and state in all blocks
 
     def outdated(self) -> bool:
         """Return whether something that the traces kept has changed since."""
@@ -133,7 +142,8 @@ class _Shape:
         self._taken += length
         while self._splits and length not in self._blocks:
             with suppress(Exception), torch.no_grad(), untouched(*self._inside):
-                made = block(self._splits[0], tensors, batches)
+                self._held = self._held or [tensor.clone() for tensor in tensors]
+                made = block(self._splits[0], self._held, batches)
                 if self._agrees(made, tensors, batches):
                     self._blocks[length] = made
                     break

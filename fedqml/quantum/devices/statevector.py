@@ -29,7 +29,9 @@ def statevector(gradient: Literal["adjoint", "backprop"] = "adjoint") -> Device:
 
     On GPUs and without llvmlite, PyTorch's own operations do the same for all examples of all
     clients at once, in memory for less than five states of each whatever the depth, or less than
-    four where a call's states take more than 256 MiB; the numbers are the same up to rounding.
+    four where a call's states take more than 256 MiB, and tables that all share: some numbers an
+    amplitude for each layer that differs and each observable. The numbers are the same up to
+    rounding.
     Forward derivatives and those of higher order are PyTorch's, gate by gate, with all states in
     memory. Leave TF32 off on GPUs, as it is by default (``torch.backends.cuda.matmul.allow_tf32``):
     products of matrices keep three digits with it.

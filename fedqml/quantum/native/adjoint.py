@@ -53,7 +53,9 @@ def expectations(
     made = plan(program, x.dtype, x.device)
     state = _evolve(made, [matrices(quaternions(kind, x, w)) for kind in made.kinds])
     small = state.numel() * state.element_size() <= _KEPT_BYTES
-    return _measure(made, state).expand(shape), state if keep and small else x.new_empty(0)
+    # copied where all examples are the same: users may write to what they get
+    values = _measure(made, state).expand(shape).contiguous()
+    return values, state if keep and small else x.new_empty(0)
 
 
 @torch.inference_mode(False)  # there, nothing can be differentiated; this allows it elsewhere, too

@@ -3,6 +3,8 @@
 Either is one operation of PyTorch for traces; see ``fedqml.core.operators``.
 """
 
+from threading import Lock
+
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
 
@@ -14,6 +16,7 @@ from fedqml.quantum.native.program import Program
 # is never forgotten, as traces hold its number.
 _programs: list[Program] = []
 _numbers: dict[Program, int] = {}
+_lock = Lock()
 
 
 def compiled(x: Tensor) -> bool:
@@ -42,9 +45,10 @@ def gradients(
 
 
 def _number(program: Program) -> int:
-    if program not in _numbers:
-        _numbers[program] = len(_programs)
-        _programs.append(program)
+    with _lock:
+        if program not in _numbers:
+            _numbers[program] = len(_programs)
+            _programs.append(program)
     return _numbers[program]
 
 

@@ -79,7 +79,7 @@ class Plan:
     observables: tuple[Observables, ...]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)  # large circuits have large tables
 def plan(program: Program, dtype: torch.dtype, device: torch.device) -> Plan:
     """Return the tables of a program.
 

@@ -1,7 +1,8 @@
 """Arithmetic with the numbers of a kernel, as Python and NumPy do it, but without checks.
 
-Integers have 64 bits and wrap; a sum of an integer and a float, or of two floats of different
-precision, is a float64. Vectors go with vectors of the same kind only.
+Integers have 64 bits, and sums and differences of theirs must not leave them. A sum of an integer
+and a float, or of two floats of different precision, is a float64. Vectors go with vectors of the
+same kind only.
 """
 
 import ast

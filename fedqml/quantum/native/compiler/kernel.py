@@ -1,7 +1,8 @@
 """Kernels as machine code, compiled by LLVM for the processor at hand and kept on disk.
 
-What is kept is named by a digest of all that it depends on: this folder's sources, LLVM and the
-processor. So it is never out of date, and nobody has to delete it.
+What is kept is named by a digest of all that it depends on: this package's sources, LLVM and the
+processor. So it is never out of date, and nobody has to delete it. Functions are read from their
+files, so a process whose files have changed since it imported them compiles nothing.
 """
 
 import ctypes
@@ -23,9 +24,12 @@ from numpy.typing import NDArray
 
 from fedqml.core.cache_folder import cache_folder
 from fedqml.core.files import replacing
+from fedqml.quantum import native
 from fedqml.quantum.native.compiler.translate import translate
 
 _POSIX = hasattr(os, "getuid")
+# there may be no home directory, either
+_NO_FOLDER = OSError, RuntimeError
 
 
 def kernel(function: FunctionType) -> Callable[[NDArray[Any]], Callable[..., None]]:
@@ -50,37 +54,44 @@ def kernel(function: FunctionType) -> Callable[[NDArray[Any]], Callable[..., Non
 
 def _kept(function: FunctionType, name: str, source: Callable[[], str]) -> bytes:
     """Return a kernel's machine code, from disk if it is there."""
-    folder = cache_folder() / "kernels"
-    path = folder / f"{name}-{_surroundings(Path(inspect.getfile(function)))}"
-    kept = _read(path)
+    if native.sources() != native.SOURCES:
+        raise RuntimeError(
+            "Files of fedqml have changed since this process imported them: please start it again."
+        )
+    name = f"{name}-{_surroundings(Path(inspect.getfile(function)))}"
+    kept = _read(name)
     # a file that was cut off would crash the process
     digest, code = kept[:32], kept[32:]
     if digest and hashlib.sha256(code).digest() == digest:
         return code
     code = _compile(source())
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
+        _folder().mkdir(parents=True, exist_ok=True)
+        with replacing(_folder() / name) as temporary:
             temporary.write_bytes(hashlib.sha256(code).digest() + code)
             temporary.chmod(0o600)
-    except OSError as error:
+    except _NO_FOLDER as error:
         warnings.warn(
-            f"Compiled kernels cannot be kept in {folder} ({error}): every process will compile "
-            "them for some seconds. The environment variable FEDQML_CACHE names another folder.",
+            f"Compiled kernels cannot be kept ({error}): every process will compile them for some "
+            "seconds. The environment variable FEDQML_CACHE names a folder for them.",
             stacklevel=2,
         )
     return code
 
 
-def _read(path: Path) -> bytes:
+def _folder() -> Path:
+    return cache_folder() / "kernels"
+
+
+def _read(name: str) -> bytes:
     """Return a file's content; nothing if it is not there, or if others could have written it."""
     try:
-        with path.open("rb") as file:
+        with (_folder() / name).open("rb") as file:
             about = os.fstat(file.fileno())
             # Windows has neither users in this sense nor these bits
             foreign = about.st_uid != os.getuid() or about.st_mode & 0o022 if _POSIX else False
             return b"" if foreign else file.read()
-    except OSError:
+    except _NO_FOLDER:
         return b""
 
 
@@ -91,10 +102,8 @@ def _surroundings(module: Path) -> str:
     processor = llvm.get_process_triple(), llvm.get_host_cpu_name(), _features()
     # users of one folder do not take each other's
     user = os.getuid() if _POSIX else 0
-    digest = hashlib.sha256(repr((versions, processor, user)).encode())
-    for source in (module, *sorted(Path(__file__).parents[1].rglob("*.py"))):
-        digest.update(source.read_bytes())
-    return digest.hexdigest()[:32]
+    about = repr((versions, processor, user, native.SOURCES)).encode()
+    return hashlib.sha256(about + module.read_bytes()).hexdigest()[:32]
 
 
 def _features() -> str:

@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
+from fedqml.quantum import native
 from fedqml.quantum.native.compiler import kernel as compiled
 from fedqml.quantum.native.compiler.arrays import array
 
@@ -79,8 +80,24 @@ def test_other_sources_are_other_code(tmp_path):
 
 def test_a_folder_that_cannot_be_written_costs_time_only(folder):
     folder.write_text("not a folder")
-    with pytest.warns(UserWarning, match=r"cannot be kept in .*kernels.*FEDQML_CACHE"):
+    with pytest.warns(UserWarning, match=r"cannot be kept .*kernels.*FEDQML_CACHE"):
         assert doubled() == [2, 4, 6]
+
+
+def test_without_a_home_there_is_no_folder(monkeypatch):
+    def nowhere():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(compiled, "cache_folder", nowhere)
+    with pytest.warns(UserWarning, match="cannot be kept .*home directory"):
+        assert doubled() == [2, 4, 6]
+
+
+def test_files_that_changed_since_the_import_are_not_compiled(folder, monkeypatch):
+    monkeypatch.setattr(native, "SOURCES", "others")
+    with pytest.raises(RuntimeError, match="have changed since this process imported them"):
+        doubled()
+    assert not folder.exists()
 
 
 def test_processes_that_compile_at_once(folder):
