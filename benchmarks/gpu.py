@@ -113,8 +113,8 @@ for weights and inputs, all clients mapped by `torch.vmap`. {torch.cuda.get_devi
 {found["processor"]} with {torch.get_num_threads()} threads; PyTorch {found["torch"]}, llvmlite
 {found["llvmlite"]}. Times are medians over {ROUNDS} rounds (one round where it takes seconds); the
 ratio is that of the same round, its median and range. Memory is the most that PyTorch had on the
-GPU beyond the arguments, the circuit's tables included; states an example are that by the memory
-of 2^qubits amplitudes.
+GPU beyond the arguments, the circuit's tables included, and in the very first row 64 MiB that are
+taken once; states an example are that by the memory of 2^qubits amplitudes.
 
 | qubits | depth | batch | clients | dtype | processor, ms | GPU, ms | processor / GPU \
 | GPU memory, MiB | states an example |
