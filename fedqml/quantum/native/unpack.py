@@ -1,5 +1,6 @@
 """What ``pack`` packed, as arrays in the kernels."""
 
+from collections.abc import Iterator
 from typing import Any, no_type_check
 
 import numpy as np
@@ -27,31 +28,29 @@ def table(builder: Any, packed: Array, at: int, dimensions: int, kind: Any) -> A
     return array(builder, where, tuple(shape), kind)
 
 
-@no_type_check
-def network(packed):
+def _method(builder: Any, packed: Array, *kinds: tuple[Any, int]) -> Iterator[Array]:
+    """Yield the method's tables: what they hold and how many axes they have, one by one."""
+    at = METHOD
+    for kind, dimensions in kinds:
+        yield table(builder, packed, at, dimensions, kind)
+        at += 1 + dimensions
+
+
+@primitive
+def network(builder: Any, packed: Array) -> Network:
     """Return the calculation."""
-    return Network(
-        table(packed, LEAVES, 2, np.int64),
-        table(packed, METHOD, 1, np.int64),
-        table(packed, METHOD + 2, 2, np.int32),
-        table(packed, METHOD + 5, 1, np.int32),
-        table(packed, METHOD + 7, 1, np.float64),
-    )
+    kinds = (np.int64, 1), (np.int32, 2), (np.int32, 1), (np.float64, 1)
+    leaves: Any = table(builder, packed, LEAVES, 2, np.int64)
+    return Network(leaves, *_method(builder, packed, *kinds))  # type: ignore[arg-type]
 
 
-@no_type_check
-def passes(packed):
+@primitive
+def passes(builder: Any, packed: Array) -> Passes:
     """Return where runs act on a state vector."""
-    return Passes(
-        packed[QUBITS],
-        table(packed, METHOD, 1, np.int64),
-        table(packed, METHOD + 2, 2, np.int64),
-        table(packed, METHOD + 5, 2, np.int32),
-        table(packed, METHOD + 8, 2, np.int32),
-        table(packed, METHOD + 11, 1, np.int64),
-        table(packed, METHOD + 13, 2, np.int32),
-        table(packed, METHOD + 16, 1, np.int64),
-        table(packed, METHOD + 18, 1, np.int64),
-        table(packed, METHOD + 20, 1, np.int64),
-        table(packed, METHOD + 22, 1, np.int64),
+    qubits = builder.load(address(builder, packed, QUBITS), typ=INTEGER)
+    kinds = (
+        *((np.int64, 1), (np.int64, 2), (np.int32, 2), (np.int32, 2)),
+        *((np.int64, 1), (np.int32, 2)),
+        *[(np.int64, 1)] * 4,
     )
+    return Passes(qubits, *_method(builder, packed, *kinds))  # type: ignore[arg-type]
