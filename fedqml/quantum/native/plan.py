@@ -65,14 +65,12 @@ class Plan:
     """The tables.
 
     Args:
-        inputs: how many columns read inputs.
         kinds: all runs, those that are the same for all examples apart from those that are not.
         first: the kind of the run that prepares each qubit; those of a kind are its first ones.
         steps: the other runs.
         observables: what is measured.
     """
 
-    inputs: int
     kinds: tuple[Angles, ...]
     first: tuple[int, ...]
     steps: tuple[Step, ...]
@@ -141,7 +139,6 @@ def plan(program: Program, dtype: torch.dtype, device: torch.device) -> Plan:
             for (flip, imaginary), numbers in alike.items()
         )
         return Plan(
-            inputs=inputs,
             kinds=tuple(angles(parts, own, inputs, dtype, device) for own in present),
             first=tuple(kinds[:n]),
             steps=tuple(steps),
